@@ -1,0 +1,61 @@
+//===- TensorSharding.h - how a tensor lives on a mesh --------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Per mesh axis a tensor is replicated, sharded along one dimension, or partial
+// with a kind: every rank holds a contribution, and the kind says how they join.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_SHARDING_TENSORSHARDING_H
+#define MODELPAR_SHARDING_TENSORSHARDING_H
+
+#include "modelpar/Sharding/Mesh.h"
+
+namespace modelpar::sharding {
+
+/// How partial values join: by sum, by maximum, or by log-sum-exp
+/// (log(Σ exp xᵢ), the identity being −∞).
+enum class ReduceKind { Sum, Max, Lse };
+std::string_view name(ReduceKind kind);                       ///< "sum", "max", "lse"
+std::optional<ReduceKind> parseReduceKind(std::string_view);
+
+/// Axes of one dimension, major to minor. Empty: the dimension is whole.
+using DimSharding = std::vector<AxisRef>;
+
+struct PartialAxis {
+  AxisRef axis;
+  ReduceKind kind = ReduceKind::Sum;
+  bool operator==(const PartialAxis &) const = default;
+  auto operator<=>(const PartialAxis &) const = default;
+};
+
+/// An axis occurs at most once over all dimensions and partials; an axis that does
+/// not occur is replicated.
+struct TensorSharding {
+  std::vector<DimSharding> dims;
+  std::vector<PartialAxis> partial; ///< Sorted by the mesh's order of axes.
+  bool operator==(const TensorSharding &) const = default;
+
+  static TensorSharding replicated(size_t rank) { return {std::vector<DimSharding>(rank), {}}; }
+  bool isPartial() const { return !partial.empty(); }
+};
+
+/// `[{"dp", "mb"}, {}, {"tp"}], partial={"tp":sum}`
+std::string toString(const TensorSharding &sharding);
+
+/// The shape of the largest shard (element counts per dimension).
+std::vector<int64_t> maxShardShape(const std::vector<int64_t> &globalShape, const TensorSharding &sharding);
+/// Offset and extent per dimension of one rank's shard.
+std::vector<Range> shardRanges(const Mesh &mesh, const std::vector<int64_t> &globalShape,
+                               const TensorSharding &sharding, const Coordinates &coordinates);
+/// What is wrong with the sharding of a tensor of this rank on this mesh (unknown axis, axis used twice, wrong number
+/// of dimensions); nothing when it is well formed.
+std::optional<std::string> validate(const Mesh &mesh, size_t tensorRank, const TensorSharding &sharding);
+
+} // namespace modelpar::sharding
+
+#endif // MODELPAR_SHARDING_TENSORSHARDING_H
