@@ -1,0 +1,62 @@
+//===- Compile.h - from a model's text to a plan --------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The compiler as a library: what modelpar-opt does between its command line and its output files.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_PIPELINES_COMPILE_H
+#define MODELPAR_PIPELINES_COMPILE_H
+
+#include "modelpar/PlanFormat/Plan.h"
+#include "modelpar/Pipelines/Phases.h"
+
+#include <string>
+#include <vector>
+
+namespace modelpar::pipelines {
+
+/// The options of modelpar-opt (DESIGN: Commands); an empty optional is chosen by the compiler.
+struct CompileOptions {
+  std::string modelFile;             ///< For messages, and to tell .json from .mlir.
+  std::string cluster = "local:1";   ///< "local:N" or a file.
+  std::optional<int64_t> nodes;
+  int64_t globalBatch = 8;
+  std::optional<int64_t> sequence;   ///< Default: the model's own.
+  std::string dtype = "f32";
+  std::string optimizer = "adamw";
+  bool dropout = true;               ///< --dropout=config|off
+  std::optional<int64_t> tp, dp, pp, cp, ep, microBatch;
+  std::vector<std::string> pins;
+  std::string gradSync = "all_reduce";
+  std::optional<Phase> compileFrom;
+  Phase compileTo = Phase::Plan;
+  std::string dumpPhasesTo;          ///< Folder, or empty.
+  std::string command;               ///< Kept in the plan.
+  bool verify = true;                ///< Only tests switch it off.
+  bool verifyPlan = true;
+};
+
+struct CompileResult {
+  bool ok = false;
+  std::vector<std::string> errors;   ///< One message each, without the tool's name.
+  std::vector<std::string> warnings;
+  std::string ir;                    ///< The module at `compileTo`, when that is not Plan.
+  planformat::Plan plan;             ///< When compileTo is Plan.
+  std::string planText;              ///< The plan file's bytes.
+  std::string summary;               ///< The --summary object.
+};
+
+/// Compiles `modelText`. Never throws, never exits.
+CompileResult compile(const std::string &modelText, const CompileOptions &options);
+
+/// The --explain text: mesh, ranks, memory by part, communication by axis, how each parameter is sharded.
+std::string explain(const planformat::Plan &plan);
+
+} // namespace modelpar::pipelines
+
+#endif // MODELPAR_PIPELINES_COMPILE_H

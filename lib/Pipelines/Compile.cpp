@@ -1,0 +1,208 @@
+//===- Compile.cpp - from a model's text to a plan ------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Pipelines/Compile.h"
+
+#include "Summary.h"
+#include "modelpar/CostModel/Cluster.h"
+#include "modelpar/Pipelines/MeshChoice.h"
+#include "modelpar/PlanFormat/Verifier.h"
+#include "modelpar/PlanFormat/Writer.h"
+#include "modelpar/Target/Import.h"
+#include "modelpar/Target/PlanJSON/PlanJSON.h"
+
+#include "mlir/IR/BuiltinOps.h"
+#include "mlir/Parser/Parser.h"
+#include "mlir/Pass/PassManager.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+
+namespace modelpar::pipelines {
+
+namespace {
+
+/// One compilation: the module, the phase it is in, and what has been said about it.
+class Compilation {
+public:
+  Compilation(const CompileOptions &options, CompileResult &result) : options_(options), result_(result) {
+    mlir::DialectRegistry registry;
+    registerModelparDialects(registry);
+    context_.appendDialectRegistry(registry);
+    context_.disableMultithreading(); // Deterministic, and faster than threads for modules of this size.
+    context_.loadAllAvailableDialects();
+    context_.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) { record(diagnostic); });
+  }
+
+  bool run(const std::string &text) {
+    const auto start = std::chrono::steady_clock::now();
+    if (!chooseOptions() || !load(text) || !runPhases())
+      return false;
+    if (options_.compileTo != Phase::Plan) {
+      result_.ir = print();
+      return true;
+    }
+    return emit(text, start);
+  }
+
+private:
+  void record(mlir::Diagnostic &diagnostic);
+  bool fail(std::string message) {
+    result_.errors.push_back(std::move(message));
+    return false;
+  }
+  bool chooseOptions();
+  bool load(const std::string &text);
+  bool runPhases();
+  bool dump(Phase phase);
+  bool emit(const std::string &text, std::chrono::steady_clock::time_point start);
+  std::string print();
+
+  const CompileOptions &options_;
+  CompileResult &result_;
+  mlir::MLIRContext context_;
+  mlir::OwningOpRef<mlir::ModuleOp> module_;
+  Phase phase_ = Phase::Import;
+  costmodel::Cluster cluster_;
+  PhaseOptions phaseOptions_;
+};
+
+void Compilation::record(mlir::Diagnostic &diagnostic) {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  if (!llvm::isa<mlir::UnknownLoc>(diagnostic.getLocation())) {
+    if (auto location = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
+      stream << location.getFilename().getValue() << ":" << location.getLine() << ":" << location.getColumn() << ": ";
+    else if (auto name = llvm::dyn_cast<mlir::NameLoc>(diagnostic.getLocation()))
+      stream << name.getName().getValue() << ": ";
+  }
+  stream << diagnostic.str();
+  for (mlir::Diagnostic &note : diagnostic.getNotes())
+    stream << "\n  note: " << note.str();
+  if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
+    result_.errors.push_back(text);
+  else
+    result_.warnings.push_back(text);
+}
+
+bool Compilation::chooseOptions() {
+  if (options_.dtype != "f32" && options_.dtype != "f64")
+    return fail("--dtype=" + options_.dtype + " is not supported yet; supported: f32");
+  if (options_.optimizer != "adamw" && options_.optimizer != "sgd")
+    return fail("--optimizer=" + options_.optimizer + ": expected adamw or sgd");
+  if (options_.gradSync != "all_reduce")
+    return fail("--grad-sync=" + options_.gradSync + " is not supported yet; supported: all_reduce");
+  if (options_.globalBatch < 1)
+    return fail("--global-batch=" + std::to_string(options_.globalBatch) + ": expected at least 1");
+  std::vector<std::string> errors;
+  if (!costmodel::loadCluster(options_.cluster, options_.nodes, cluster_, errors)) {
+    result_.errors.insert(result_.errors.end(), errors.begin(), errors.end());
+    return false;
+  }
+  MeshPins pins{options_.pp, options_.dp, options_.cp, options_.ep, options_.tp, options_.microBatch};
+  MeshChoice choice;
+  if (!chooseMesh(cluster_.numDevices(), options_.globalBatch, pins, choice, result_.errors))
+    return false;
+  phaseOptions_.optimizer = options_.optimizer;
+  phaseOptions_.dp = choice.dp;
+  phaseOptions_.tp = choice.tp;
+  phaseOptions_.numMicroBatches = choice.numMicroBatches;
+  phaseOptions_.pins = options_.pins;
+  phaseOptions_.gradSync = options_.gradSync;
+  phaseOptions_.verify = options_.verify;
+  return true;
+}
+
+bool Compilation::load(const std::string &text) {
+  if (llvm::StringRef(options_.modelFile).ends_with(".mlir") || options_.compileFrom) {
+    phase_ = options_.compileFrom.value_or(Phase::Import);
+    module_ = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context_), options_.modelFile);
+    return static_cast<bool>(module_) || !result_.errors.empty() ? static_cast<bool>(module_)
+                                                                 : fail(options_.modelFile + ": not a module");
+  }
+  target::ModelOptions model;
+  model.file = options_.modelFile;
+  model.globalBatch = options_.globalBatch;
+  model.sequence = options_.sequence;
+  model.dtype = options_.dtype;
+  model.dropout = options_.dropout;
+  model.optimizer = options_.optimizer;
+  module_ = target::importModel(context_, text, model, result_.errors);
+  return static_cast<bool>(module_);
+}
+
+bool Compilation::runPhases() {
+  if (options_.compileTo < phase_)
+    return fail("--compile-to=" + std::string(name(options_.compileTo)) + " comes before --compile-from=" + std::string(name(phase_)));
+  if (!dump(phase_))
+    return false;
+  for (Phase phase : kPhases) {
+    if (phase <= phase_ || phase > options_.compileTo || phase == Phase::Plan)
+      continue;
+    mlir::PassManager manager(&context_);
+    manager.enableVerifier(options_.verify);
+    addPhasePasses(manager, phase, phaseOptions_);
+    if (mlir::failed(manager.run(*module_)))
+      return result_.errors.empty() ? fail("phase " + std::string(name(phase)) + " failed") : false;
+    phase_ = phase;
+    if (!dump(phase))
+      return false;
+  }
+  return true;
+}
+
+std::string Compilation::print() {
+  std::string text;
+  llvm::raw_string_ostream stream(text);
+  module_->print(stream);
+  return text;
+}
+
+bool Compilation::dump(Phase phase) {
+  if (options_.dumpPhasesTo.empty())
+    return true;
+  std::error_code error;
+  std::filesystem::create_directories(options_.dumpPhasesTo, error);
+  const std::string path = options_.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) + ".mlir";
+  std::ofstream file(path);
+  file << print();
+  return file.good() || fail("cannot write " + path);
+}
+
+bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_point start) {
+  planformat::Plan &plan = result_.plan;
+  if (mlir::failed(exportPlan(*module_, plan)))
+    return result_.errors.empty() ? fail("the module has no plan") : false;
+  plan.tool = "modelpar-opt 0.1.0";
+  plan.command = options_.command;
+  plan.modelText = text;
+  plan.clusterText = cluster_.text;
+  plan.deviceKind = cluster_.deviceKind;
+  if (options_.verifyPlan)
+    for (const auto &violation : planformat::verifyPlan(plan))
+      result_.errors.push_back("plan: " + violation);
+  if (!result_.errors.empty())
+    return false;
+  // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same bytes.
+  plan.summary = summarize(plan, cluster_, std::nullopt);
+  result_.planText = planformat::writePlan(plan);
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  result_.summary = summarize(plan, cluster_, seconds.count());
+  return true;
+}
+
+} // namespace
+
+CompileResult compile(const std::string &modelText, const CompileOptions &options) {
+  CompileResult result;
+  Compilation compilation(options, result);
+  result.ok = compilation.run(modelText) && result.errors.empty();
+  return result;
+}
+
+} // namespace modelpar::pipelines

@@ -1,0 +1,106 @@
+//===- Phases.cpp - the order of passes -----------------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Reads as prose: before each pass, what holds and why it is here.
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Pipelines/Phases.h"
+
+#include "modelpar/Conversion/DistToPlan/Passes.h"
+#include "modelpar/Dialect/Dist/IR/Dist.h"
+#include "modelpar/Dialect/Dist/Transforms/Passes.h"
+#include "modelpar/Dialect/NN/IR/NN.h"
+#include "modelpar/Dialect/NN/Transforms/Passes.h"
+#include "modelpar/Dialect/Plan/IR/PlanDialect.h"
+#include "modelpar/Dialect/Plan/Transforms/Passes.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/DialectRegistry.h"
+#include "mlir/Pass/PassManager.h"
+#include "mlir/Transforms/Passes.h"
+
+namespace modelpar::pipelines {
+
+static constexpr std::string_view kNames[] = {"import", "differentiated", "sharded", "partitioned",
+                                              "staged", "scheduled",      "plan"};
+
+std::string_view name(Phase phase) { return kNames[static_cast<size_t>(phase)]; }
+
+std::optional<Phase> parsePhase(std::string_view text) {
+  for (Phase phase : kPhases)
+    if (name(phase) == text)
+      return phase;
+  return std::nullopt;
+}
+
+static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
+  // The model is one forward pass over global tensors. Gradients come before any decision about placement, so that
+  // backward communication follows from the backward ops' own rules.
+  manager.addPass(nn::createNNDifferentiate({options.optimizer}));
+  if (options.verify)
+    manager.addPass(nn::createVerifyDifferentiated());
+}
+
+static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options) {
+  // Forward, backward and update are there: one assignment of axes to factor classes covers all three.
+  dist::DistAssignPlacementsOptions placement;
+  placement.dp = options.dp;
+  placement.tp = options.tp;
+  placement.microBatches = options.numMicroBatches;
+  for (const std::string &pin : options.pins)
+    placement.pins.push_back(pin);
+  manager.addPass(dist::createDistAssignPlacements(std::move(placement)));
+}
+
+static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &options) {
+  // Placements are attributes. Types take their shardings, and reshards stand where they disagree.
+  dist::DistPartitionOptions partition;
+  partition.gradSync = options.gradSync;
+  manager.addPass(dist::createDistPartition(std::move(partition)));
+  // Every reshard becomes the shortest sequence of collectives, then neighbours merge.
+  manager.addPass(dist::createDistLowerReshard());
+  manager.addPass(dist::createDistMergeCollectives());
+  if (options.verify)
+    manager.addPass(dist::createVerifyPartitioned());
+}
+
+void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options) {
+  switch (phase) {
+  case Phase::Import:
+  case Phase::Plan:
+    return;
+  case Phase::Differentiated:
+    return addDifferentiated(manager, options);
+  case Phase::Sharded:
+    return addSharded(manager, options);
+  case Phase::Partitioned:
+    return addPartitioned(manager, options);
+  case Phase::Staged:
+    // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
+    manager.addPass(plan::createDistStage());
+    return;
+  case Phase::Scheduled:
+    // Values become buffers with offsets, ops become instructions on streams.
+    manager.addPass(createConvertDistToPlan());
+    return;
+  }
+}
+
+void registerModelparDialects(mlir::DialectRegistry &registry) {
+  registry.insert<mlir::func::FuncDialect, nn::NNDialect, dist::DistDialect, plan::PlanDialect>();
+}
+
+void registerModelparPasses() {
+  nn::registerNNTransformsPasses();
+  dist::registerDistTransformsPasses();
+  plan::registerPlanTransformsPasses();
+  registerDistToPlanPasses();
+  mlir::registerTransformsPasses(); // -cse, -canonicalize
+}
+
+} // namespace modelpar::pipelines

@@ -1,0 +1,22 @@
+//===- Summary.h - the --summary object -----------------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_LIB_PIPELINES_SUMMARY_H
+#define MODELPAR_LIB_PIPELINES_SUMMARY_H
+
+#include "modelpar/CostModel/Cluster.h"
+#include "modelpar/PlanFormat/Plan.h"
+
+namespace modelpar::pipelines {
+
+/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where the result must not
+/// depend on the clock.
+std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, std::optional<double> compileSeconds);
+
+} // namespace modelpar::pipelines
+
+#endif // MODELPAR_LIB_PIPELINES_SUMMARY_H

@@ -1,0 +1,25 @@
+//===- Options.h - the command line of modelpar-opt -----------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_TOOLS_OPT_OPTIONS_H
+#define MODELPAR_TOOLS_OPT_OPTIONS_H
+
+#include "modelpar/Pipelines/Compile.h"
+
+#include <optional>
+
+struct Options {
+  modelpar::pipelines::CompileOptions compile;
+  std::string output;  ///< -o: a file, "-" for standard output, or empty.
+  std::string summary; ///< --summary: a file, or empty.
+  bool explain = false;
+};
+
+/// Parses the command line of a compilation. Nothing: the process should end with `exitCode` (help was printed, or an error).
+std::optional<Options> parseOptions(int argc, char **argv, int &exitCode);
+
+#endif // MODELPAR_TOOLS_OPT_OPTIONS_H
