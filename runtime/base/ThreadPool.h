@@ -8,6 +8,7 @@
 #ifndef MODELPAR_RUNTIME_BASE_THREADPOOL_H
 #define MODELPAR_RUNTIME_BASE_THREADPOOL_H
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
@@ -16,8 +17,8 @@
 
 namespace modelpar::runtime {
 
-/// A fixed set of threads that run one parallel loop at a time, the calling thread among them. No call allocates. Every kernel that runs on
-/// the CPU divides its work by `parallelFor` with a partition that depends on the sizes alone, so results do not depend on the
+/// A fixed set of threads that run one parallel loop at a time, the calling thread among them. No call allocates. A call made while
+/// another one runs (two streams of a rank share the pool) is done by its caller alone. Every kernel that runs on the CPU divides its work by `parallelFor` with a partition that depends on the sizes alone, so results do not depend on the
 /// number of threads.
 class ThreadPool {
 public:
@@ -38,17 +39,21 @@ public:
 private:
   using Function = void (*)(void *context, int64_t begin, int64_t end);
   void run(int64_t count, int64_t grain, Function function, void *context);
-  void work(int worker);
+  void work();
+  void takeChunks();
 
   std::vector<std::thread> workers_;
-  std::mutex mutex_;
+  std::mutex caller_; ///< Held by the call that owns the workers.
+  std::mutex mutex_;  ///< Guards sleeping and waking.
   std::condition_variable start_, done_;
+  // The loop in progress: written by the caller before generation_ is raised, read by the workers after they saw it.
   Function function_ = nullptr;
   void *context_ = nullptr;
   int64_t count_ = 0, chunk_ = 0;
-  uint64_t generation_ = 0;
-  int pending_ = 0;
-  bool stop_ = false;
+  std::atomic<int64_t> next_{0};
+  std::atomic<uint64_t> generation_{0};
+  std::atomic<int> pending_{0}; ///< Workers that have not finished this generation.
+  std::atomic<bool> stop_{false};
 };
 
 } // namespace modelpar::runtime
