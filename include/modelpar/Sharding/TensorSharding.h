@@ -44,8 +44,17 @@ struct TensorSharding {
   bool isPartial() const { return !partial.empty(); }
 };
 
-/// `[{"dp", "mb"}, {}, {"tp"}], partial={"tp":sum}`
+/// `[{"dp", "mb"}, {}, {"tp"}], partial={"tp":sum}`. Only with a mesh is a major sub-axis told from its whole axis.
 std::string toString(const TensorSharding &sharding);
+std::string toString(const TensorSharding &sharding, const Mesh *mesh);
+/// `"tp"` or `"tp":(1)2`.
+std::string toString(const AxisRef &axis, const Mesh *mesh);
+
+/// True when the two are, or share, a part of the same axis.
+bool overlap(const AxisRef &a, const AxisRef &b);
+/// The mesh's order of axes; parts of one axis major to minor.
+bool before(const Mesh &mesh, const AxisRef &a, const AxisRef &b);
+void sortPartials(const Mesh &mesh, std::vector<PartialAxis> &partial);
 
 /// The shape of the largest shard (element counts per dimension).
 std::vector<int64_t> maxShardShape(const std::vector<int64_t> &globalShape, const TensorSharding &sharding);

@@ -1,0 +1,134 @@
+//===- ShardingRule.cpp - an op as an einsum over named factors ---===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What a placement of mesh axes on a rule's factors means for operands and results.
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Sharding/ShardingRule.h"
+
+#include <algorithm>
+
+namespace modelpar::sharding {
+
+int OpShardingRule::factorIndex(std::string_view name) const {
+  for (size_t i = 0; i < factors.size(); ++i)
+    if (factors[i].name == name)
+      return static_cast<int>(i);
+  return -1;
+}
+
+static std::string dimsToString(const OpShardingRule &rule, const std::vector<DimFactors> &dims) {
+  std::string text = "[";
+  for (size_t d = 0; d < dims.size(); ++d) {
+    text += d ? ", " : "";
+    if (dims[d].empty())
+      text += "1";
+    for (size_t i = 0; i < dims[d].size(); ++i)
+      text += (i ? "*" : "") + rule.factors[dims[d][i]].name;
+  }
+  return text + "]";
+}
+
+std::string OpShardingRule::toString() const {
+  std::string text = "(";
+  for (size_t i = 0; i < operands.size(); ++i)
+    text += (i ? ", " : "") + dimsToString(*this, operands[i].dims);
+  text += ") -> (";
+  for (size_t i = 0; i < results.size(); ++i) {
+    text += (i ? ", " : "") + dimsToString(*this, results[i].dims);
+    if (results[i].reduce != ReduceKind::Sum)
+      text += ":" + std::string(name(results[i].reduce));
+  }
+  text += ")";
+  for (const Factor &factor : factors) {
+    if (factor.kind == FactorKind::Parallel && !factor.positional)
+      continue;
+    text += "  " + factor.name + ":";
+    if (factor.kind != FactorKind::Parallel)
+      text += factor.kind == FactorKind::Reduction ? " reduction" : " whole";
+    if (factor.positional)
+      text += " positional";
+  }
+  return text;
+}
+
+/// True when the factor is a minor part of some dimension (only whole units of it may be dealt out).
+static bool isMinorFactor(const OpShardingRule &rule, int factor) {
+  auto minorIn = [&](const std::vector<DimFactors> &dims) {
+    return std::any_of(dims.begin(), dims.end(), [&](const DimFactors &dim) {
+      return dim.size() > 1 && std::find(dim.begin() + 1, dim.end(), factor) != dim.end();
+    });
+  };
+  return std::any_of(rule.operands.begin(), rule.operands.end(), [&](const auto &o) { return minorIn(o.dims); }) ||
+         std::any_of(rule.results.begin(), rule.results.end(), [&](const auto &r) { return minorIn(r.dims); });
+}
+
+std::optional<std::string> validate(const OpShardingRule &rule, const Placement &placement) {
+  std::vector<std::pair<AxisRef, std::string>> seen;
+  for (const auto &[factorName, axes] : placement) {
+    int index = rule.factorIndex(factorName);
+    if (index < 0)
+      return "no factor \"" + factorName + "\" in the rule " + rule.toString();
+    if (axes.empty())
+      continue;
+    const Factor &factor = rule.factors[index];
+    if (factor.kind == FactorKind::Whole)
+      return "factor \"" + factorName + "\" must stay whole";
+    if (isMinorFactor(rule, index))
+      return "factor \"" + factorName + "\" is the minor part of a dimension and must stay whole";
+    for (const AxisRef &axis : axes) {
+      for (const auto &[other, otherFactor] : seen)
+        if (overlap(axis, other))
+          return "axis " + toString(axis, nullptr) + " is on factors \"" + otherFactor + "\" and \"" + factorName +
+                 "\"";
+      seen.push_back({axis, factorName});
+    }
+  }
+  return std::nullopt;
+}
+
+static const DimSharding *axesOf(const OpShardingRule &rule, const Placement &placement, int factor) {
+  auto it = placement.find(rule.factors[factor].name);
+  return it == placement.end() ? nullptr : &it->second;
+}
+
+static TensorSharding dimsSharding(const OpShardingRule &rule, const Placement &placement,
+                                   const std::vector<DimFactors> &dims) {
+  TensorSharding sharding = TensorSharding::replicated(dims.size());
+  for (size_t d = 0; d < dims.size(); ++d)
+    if (!dims[d].empty())
+      if (const DimSharding *axes = axesOf(rule, placement, dims[d].front()))
+        sharding.dims[d] = *axes;
+  return sharding;
+}
+
+TensorSharding operandSharding(const OpShardingRule &rule, const Placement &placement, unsigned index) {
+  return dimsSharding(rule, placement, rule.operands[index].dims);
+}
+
+TensorSharding resultSharding(const OpShardingRule &rule, const Placement &placement, unsigned index,
+                              const Mesh &mesh) {
+  const ResultRule &result = rule.results[index];
+  TensorSharding sharding = dimsSharding(rule, placement, result.dims);
+  for (size_t f = 0; f < rule.factors.size(); ++f) {
+    if (rule.factors[f].kind != FactorKind::Reduction)
+      continue;
+    bool has = std::any_of(result.dims.begin(), result.dims.end(), [&](const DimFactors &dim) {
+      return std::find(dim.begin(), dim.end(), static_cast<int>(f)) != dim.end();
+    });
+    const DimSharding *axes = has ? nullptr : axesOf(rule, placement, static_cast<int>(f));
+    if (!axes)
+      continue;
+    for (const AxisRef &axis : *axes)
+      sharding.partial.push_back({axis, result.reduce});
+  }
+  sortPartials(mesh, sharding.partial);
+  return sharding;
+}
+
+} // namespace modelpar::sharding
