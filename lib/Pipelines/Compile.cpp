@@ -12,7 +12,7 @@
 #include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
-#include "modelpar/Target/Import.h"
+#include "modelpar/Target/ImportModel.h"
 #include "modelpar/Target/PlanJSON/PlanJSON.h"
 
 #include "mlir/IR/BuiltinOps.h"
@@ -126,13 +126,16 @@ bool Compilation::load(const std::string &text) {
                                                                  : fail(options_.modelFile + ": not a module");
   }
   target::ModelOptions model;
-  model.file = options_.modelFile;
+  model.fileName = options_.modelFile;
   model.globalBatch = options_.globalBatch;
   model.sequence = options_.sequence;
   model.dtype = options_.dtype;
   model.dropout = options_.dropout;
   model.optimizer = options_.optimizer;
-  module_ = target::importModel(context_, text, model, result_.errors);
+  target::ImportDiagnostics diagnostics;
+  module_ = target::importModel(context_, text, model, diagnostics);
+  result_.errors.insert(result_.errors.end(), diagnostics.errors.begin(), diagnostics.errors.end());
+  result_.warnings.insert(result_.warnings.end(), diagnostics.warnings.begin(), diagnostics.warnings.end());
   return static_cast<bool>(module_);
 }
 

@@ -1,0 +1,123 @@
+//===- Summary.cpp - the --summary object and the --explain text ----------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Summary.h"
+
+#include "modelpar/CostModel/Cost.h"
+#include "modelpar/Json/Json.h"
+#include "modelpar/Pipelines/Compile.h"
+
+#include <cstdio>
+
+namespace modelpar::pipelines {
+
+using planformat::Plan;
+
+static int64_t numElements(const std::vector<int64_t> &shape) {
+  int64_t n = 1;
+  for (int64_t extent : shape)
+    n *= extent;
+  return n;
+}
+
+static int64_t countParameters(const Plan &plan) {
+  int64_t count = 0;
+  for (const planformat::Parameter &parameter : plan.parameters)
+    count += numElements(plan.types[parameter.type].shape);
+  return count;
+}
+
+static json::Value meshObject(const sharding::Mesh &mesh) {
+  json::Value object = json::Value::object();
+  for (const char *axis : {"pp", "dp", "cp", "ep", "tp"})
+    object[axis] = mesh.size(axis);
+  return object;
+}
+
+static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+static int64_t microBatch(const Plan &plan) {
+  return ceilDiv(ceilDiv(plan.globalBatch, plan.mesh.size("dp")), plan.mesh.numMicroBatches());
+}
+
+static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &cluster) {
+  const costmodel::Prediction prediction = costmodel::predict(plan, cluster);
+  json::Value object = json::Value::object();
+  object["step_seconds"] = prediction.stepSeconds;
+  const double ranks = double(plan.mesh.numRanks());
+  const double rate = prediction.stepSeconds > 0 ? prediction.modelFlops / ranks / prediction.stepSeconds : 0;
+  object["tflops_per_device"] = rate / 1e12;
+  object["mfu"] = prediction.peakFlops > 0 ? rate / prediction.peakFlops : 0;
+  // Nothing is recomputed yet, so the hardware does what the model needs.
+  object["hardware_tflops_per_device"] = rate / 1e12;
+  object["peak_memory_bytes"] = json::Value::array();
+  for (const planformat::Stage &stage : plan.stages)
+    object["peak_memory_bytes"].push_back(stage.arenaBytes);
+  object["communication_bytes"] = json::Value::object();
+  for (const auto &[axis, bytes] : prediction.communicationBytesByAxis)
+    object["communication_bytes"][axis] = bytes;
+  return object;
+}
+
+std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, std::optional<double> compileSeconds) {
+  json::Value object = json::Value::object();
+  object["model"] = plan.modelName;
+  object["world_size"] = plan.mesh.numRanks();
+  object["mesh"] = meshObject(plan.mesh);
+  object["schedule"] = "1f1b";
+  object["virtual_stages"] = 1;
+  object["micro_batch"] = microBatch(plan);
+  object["num_micro_batches"] = plan.mesh.numMicroBatches();
+  object["zero"] = 0;
+  object["recompute"] = "none";
+  object["sequence_parallel"] = false;
+  object["parameters"] = countParameters(plan);
+  object["predicted"] = predictedObject(plan, cluster);
+  // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.
+  object["search"] = {{"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};
+  if (compileSeconds)
+    object["compile"] = {{"seconds", *compileSeconds}};
+  return json::dumpPretty(object) + "\n";
+}
+
+static std::string mebibytes(int64_t bytes) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f MiB", double(bytes) / (1 << 20));
+  return text;
+}
+
+static std::string explainSharding(const Plan &plan, const planformat::Parameter &parameter) {
+  std::string text = "[";
+  const planformat::TensorType &type = plan.types[parameter.type];
+  for (size_t dim = 0; dim < type.shape.size(); ++dim) {
+    text += dim ? ", " : "";
+    if (type.sharding.dims[dim].empty())
+      text += "-";
+    for (size_t i = 0; i < type.sharding.dims[dim].size(); ++i)
+      text += (i ? "·" : "") + type.sharding.dims[dim][i].name;
+  }
+  return text + "]";
+}
+
+std::string explain(const Plan &plan) {
+  std::string text = plan.modelName + ": " + std::to_string(countParameters(plan)) + " parameters on " +
+                     std::to_string(plan.mesh.numRanks()) + " ranks:";
+  for (const char *axis : {"pp", "dp", "cp", "ep", "tp"})
+    text += std::string(" ") + axis + "=" + std::to_string(plan.mesh.size(axis));
+  text += "; " + std::to_string(plan.mesh.numMicroBatches()) + " micro-batch(es) of " + std::to_string(microBatch(plan)) + "\n";
+  for (size_t stage = 0; stage < plan.stages.size(); ++stage) {
+    text += "stage " + std::to_string(stage) + ", memory of one rank: " + mebibytes(plan.stages[stage].arenaBytes) + "\n";
+    for (const planformat::MemoryItem &item : plan.stages[stage].memory)
+      text += "  " + item.name + std::string(item.name.size() < 20 ? 20 - item.name.size() : 1, ' ') + mebibytes(item.bytes) + "\n";
+  }
+  text += "parameters:\n";
+  for (const planformat::Parameter &parameter : plan.parameters)
+    text += "  " + parameter.name + " " + explainSharding(plan, parameter) + "\n";
+  return text;
+}
+
+} // namespace modelpar::pipelines
