@@ -1,4 +1,4 @@
-//===- Arena.h - the one block of memory of a rank --------------------------===//
+//===- Arena.h - the one block of memory of a rank ------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

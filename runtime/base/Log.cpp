@@ -1,4 +1,4 @@
-//===- Log.cpp - messages to standard error ---------------------------------===//
+//===- Log.cpp - messages to standard error -------------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- Philox.h - counter-based random numbers ------------------------------===//
+//===- Philox.h - counter-based random numbers ----------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception

@@ -1,4 +1,4 @@
-//===- ThreadPool.cpp - one parallel loop at a time -------------------------===//
+//===- ThreadPool.cpp - one parallel loop at a time -----------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
