@@ -18,6 +18,7 @@
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
+#include "mlir/Pass/PassRegistry.h"
 
 #include <chrono>
 #include <filesystem>
@@ -150,6 +151,9 @@ bool Compilation::runPhases() {
     mlir::PassManager manager(&context_);
     manager.enableVerifier(options_.verify);
     addPhasePasses(manager, phase, phaseOptions_);
+    if (phase == Phase::Partitioned && !options_.passesAfterPartition.empty() &&
+        mlir::failed(mlir::parsePassPipeline(options_.passesAfterPartition, manager)))
+      return fail("bad pass pipeline: " + options_.passesAfterPartition);
     if (mlir::failed(manager.run(*module_)))
       return result_.errors.empty() ? fail("phase " + std::string(name(phase)) + " failed") : false;
     phase_ = phase;

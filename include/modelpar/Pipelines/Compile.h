@@ -37,8 +37,9 @@ struct CompileOptions {
   Phase compileTo = Phase::Plan;
   std::string dumpPhasesTo;          ///< Folder, or empty.
   std::string command;               ///< Kept in the plan.
-  bool verify = true;                ///< Only tests switch it off.
-  bool verifyPlan = true;
+  bool verify = true;                ///< Verifiers after each phase; only tests switch them off.
+  bool verifyPlan = true;            ///< The plan verifier; likewise.
+  std::string passesAfterPartition;  ///< A textual pass pipeline that tests run on the partitioned module.
 };
 
 struct CompileResult {
