@@ -23,10 +23,14 @@ def DifferentiableOpInterface : OpInterface<"DifferentiableOpInterface"> {
       Builds the gradients of the operands for which `needed` is true. `resultGrads[i]` is the gradient of result i, or null
       when nothing depends on it (then it is zero). Returns one value per operand, null where
       the gradient is zero or not needed. The forward op's operands and results may be used.
+      When the gradient does not exist (a result that is not differentiable has one, a needed one is missing) it emits an
+      error on the op and returns an empty list.
     }],
       "::mlir::SmallVector<::mlir::Value>", "buildGradient",
       (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$resultGrads,
-           "::llvm::ArrayRef<bool>":$needed)>
+           "::llvm::ArrayRef<bool>":$needed)>,
+    InterfaceMethod<[{True when the op may end a step: its one result is the loss, whose gradient is one, so buildGradient takes no
+      result gradient.}], "bool", "isLoss", (ins), [{}], [{ return false; }]>
   ];
 }
 

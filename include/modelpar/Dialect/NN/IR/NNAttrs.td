@@ -34,16 +34,21 @@ def NN_Role : NN_I32Enum<"Role", "what a block function computes", [
   I32EnumAttrCase<"backward_weight", 2>, I32EnumAttrCase<"update", 3>]>;
 def NN_RoleAttr : EnumAttr<NN_Dialect, NN_Role, "role">;
 
+// A double that can be hashed; equal means the same bits' value.
+def NN_NumberParameter : AttrOrTypeParameter<"::modelpar::nn::Number", "a number", "double">;
+
 def NN_InitAttr : AttrDef<NN_Dialect, "Init"> {
   let mnemonic = "init";
   let summary = "how a parameter starts";
   let description = [{
     A function of seed, parameter name and global element index alone (docs/Rationale/Randomness.md).
-    `a`, `b`: constant: value; normal: mean, standard deviation; uniform: low, high.
+    `a`, `b`: constant: value; normal: mean, standard deviation; uniform: low, high. Exactly the numbers
+    that the kind takes are written: `<zeros>`, `<ones>`, `<constant, 0.5>`, `<normal, 0.0, 0.02>`, `<uniform, -0.1, 0.1>`.
   }];
   let parameters = (ins EnumParameter<NN_InitKind>:$kind,
-                        DefaultValuedParameter<"double", "0.0">:$a, DefaultValuedParameter<"double", "0.0">:$b);
-  let assemblyFormat = "`<` $kind (`,` $a^)? (`,` $b^)? `>`";
+                        NN_NumberParameter:$a, NN_NumberParameter:$b);
+  let hasCustomAssemblyFormat = 1;
+  let genVerifyDecl = 1;
 }
 
 #endif // MODELPAR_DIALECT_NN_IR_NNATTRS

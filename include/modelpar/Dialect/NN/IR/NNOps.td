@@ -16,20 +16,28 @@ include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 
 // Tensors of floats, of 32-bit integers (tokens, labels, positions), and the scalars of a step.
-def NN_Tensor : RankedTensorOf<[F32, F64, BF16, F16]>;
-def NN_IntTensor : RankedTensorOf<[I32]>;
-def NN_Scalars : RankedTensorOf<[F64]>;
+def NN_Tensor : RankedTensorOf<[F32, F64, BF16, F16], [HasStaticShapePred], "statically shaped tensor of floats">;
+def NN_IntTensor : RankedTensorOf<[I32], [HasStaticShapePred], "statically shaped tensor of 32-bit integers">;
+def NN_Scalars : RankedTensorOf<[F64], [HasStaticShapePred], "tensor of the step's scalars">;
+
+// What parameter ops read and write. Reads of one parameter may merge, but none moves over a write.
+def NN_ParameterMemory : Resource<"::modelpar::nn::ParameterMemory">;
+def NN_GradientMemory : Resource<"::modelpar::nn::GradientMemory">;
 
 class NN_Op<string mnemonic, list<Trait> traits = []> : Op<NN_Dialect, mnemonic, traits>;
 
 // A pure computation on tensors with a sharding rule and a cost.
-class NN_ComputeOp<string mnemonic, list<Trait> traits = []>
-    : NN_Op<mnemonic, !listconcat([Pure, DeclareOpInterfaceMethods<ShardingRuleOpInterface>,
-                       DeclareOpInterfaceMethods<CostOpInterface>], traits)> {
+class NN_ComputeOp<string mnemonic, list<Trait> traits = [],
+                   Trait cost = DeclareOpInterfaceMethods<CostOpInterface>,
+                   Trait rule = DeclareOpInterfaceMethods<ShardingRuleOpInterface>>
+    : NN_Op<mnemonic, !listconcat([Pure, rule, cost], traits)> {
   let assemblyFormat = "operands attr-dict `:` functional-type(operands, results)";
   let hasVerifier = 1;
 }
 def NN_Differentiable : DeclareOpInterfaceMethods<DifferentiableOpInterface>;
+def NN_Loss : DeclareOpInterfaceMethods<DifferentiableOpInterface, ["isLoss"]>;
+def NN_MatrixCost : DeclareOpInterfaceMethods<CostOpInterface, ["isMatrixOp"]>;
+def NN_SumOverOperands : DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["isSumOverOperands"]>;
 
 //===----------------------------------------------------------------------===//
 // Parameters
@@ -44,7 +52,8 @@ def NN_ParameterOp : NN_Op<"parameter", [Symbol]> {
   let hasVerifier = 1;
 }
 
-def NN_ReadParameterOp : NN_Op<"read_parameter"> {
+def NN_ReadParameterOp : NN_Op<"read_parameter", [MemoryEffects<[MemRead<NN_ParameterMemory>]>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the value of a parameter, or of its optimizer state";
   let arguments = (ins FlatSymbolRefAttr:$parameter,
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
@@ -52,14 +61,16 @@ def NN_ReadParameterOp : NN_Op<"read_parameter"> {
   let assemblyFormat = "$parameter attr-dict `:` type($result)";
 }
 
-def NN_WriteParameterOp : NN_Op<"write_parameter"> {
+def NN_WriteParameterOp : NN_Op<"write_parameter", [MemoryEffects<[MemWrite<NN_ParameterMemory>]>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "replace the value of a parameter, or of its optimizer state";
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value,
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
 }
 
-def NN_GradientOp : NN_Op<"gradient"> {
+def NN_GradientOp : NN_Op<"gradient", [MemoryEffects<[MemWrite<NN_GradientMemory>]>,
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "name a value as the gradient of a parameter, whole and before clipping";
   let description = [{Marks which buffer `--dump-grads` and the update read.}];
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value);
@@ -70,7 +81,7 @@ def NN_GradientOp : NN_Op<"gradient"> {
 // Linear algebra and elementwise
 //===----------------------------------------------------------------------===//
 
-def NN_MatmulOp : NN_ComputeOp<"matmul", [NN_Differentiable]> {
+def NN_MatmulOp : NN_ComputeOp<"matmul", [NN_Differentiable], NN_MatrixCost> {
   let summary = "contraction of two tensors, in einsum notation";
   let description = [{
     `nn.matmul %x, %w {subscripts = "bsh,hf->bsf"}`. Each letter is a factor; letters that the result lacks are
@@ -98,7 +109,7 @@ def NN_ReduceSumOp : NN_ComputeOp<"reduce_sum"> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_SumOp : NN_ComputeOp<"sum"> {
+def NN_SumOp : NN_ComputeOp<"sum", [NN_Differentiable]> {
   let summary = "sum of tensors of one shape";
   let description = [{Linear in all operands: partial operands over the same axes may be added before they are reduced.}];
   let arguments = (ins Variadic<NN_Tensor>:$inputs);
@@ -133,7 +144,7 @@ def NN_UnpackOp : NN_ComputeOp<"unpack", [NN_Differentiable]> {
   let results = (outs Variadic<NN_Tensor>:$members);
 }
 
-def NN_PackOp : NN_ComputeOp<"pack"> {
+def NN_PackOp : NN_ComputeOp<"pack", [NN_Differentiable]> {
   let summary = "the reverse of unpack";
   let arguments = (ins Variadic<NN_Tensor>:$members, I64Attr:$dim);
   let results = (outs NN_Tensor:$result);
@@ -174,7 +185,7 @@ def NN_LayerNormWeightGradOp : NN_ComputeOp<"layer_norm_weight_grad"> {
   let results = (outs NN_Tensor:$weight_grad, NN_Tensor:$bias_grad);
 }
 
-def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable]> {
+def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable], NN_MatrixCost> {
   let summary = "q[b, s, g, (r,) d], k[b, t, g, d], v[b, t, g, d] -> out like q, lse[b, s, g(, r)]";
   let description = [{
     softmax(scale · q kᵀ) v, causal by global positions (query i sees keys j <= i). `lse` is the natural-log log-sum-exp of a row's
@@ -186,7 +197,7 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable]> {
   let results = (outs NN_Tensor:$result, NN_Tensor:$lse);
 }
 
-def NN_AttentionGradOp : NN_ComputeOp<"attention_grad"> {
+def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [], NN_MatrixCost> {
   let summary = "grad, q, k, v, out, lse -> gradients of q, k, v";
   let arguments = (ins NN_Tensor:$grad, NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Tensor:$out, NN_Tensor:$lse,
                        NN_Scalars:$scalars, BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate, I64Attr:$dropout_key);
@@ -202,7 +213,7 @@ def NN_SoftmaxStatsOp : NN_ComputeOp<"softmax_stats", [NN_Differentiable]> {
   let description = [{
     v is a positional reduction: lse joins by log-sum-exp, target_logit by sum (zero where the target is not in the shard). A target
     outside [0, v) is ignored (target_logit 0). With nn.token_loss it is softmax cross-entropy; its gradient is one op,
-    nn.cross_entropy_grad, built from nn.token_loss's gradients.
+    nn.softmax_stats_grad, built from nn.token_loss's gradients.
   }];
   let arguments = (ins NN_Tensor:$logits, NN_IntTensor:$targets);
   let results = (outs NN_Tensor:$lse, NN_Tensor:$target_logit);
@@ -215,7 +226,7 @@ def NN_SoftmaxStatsGradOp : NN_ComputeOp<"softmax_stats_grad"> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_TokenLossOp : NN_ComputeOp<"token_loss", [NN_Differentiable]> {
+def NN_TokenLossOp : NN_ComputeOp<"token_loss", [NN_Loss]> {
   let summary = "sum over targets that are not ignored (>= 0) of (lse - target_logit) / label count -> scalar";
   let description = [{The label count of the global batch is read from the scalars.}];
   let arguments = (ins NN_Tensor:$lse, NN_Tensor:$target_logit, NN_IntTensor:$targets, NN_Scalars:$scalars);
@@ -228,7 +239,7 @@ def NN_TokenLossGradOp : NN_ComputeOp<"token_loss_grad"> {
   let results = (outs NN_Tensor:$lse_grad, NN_Tensor:$target_grad);
 }
 
-def NN_SquaredErrorOp : NN_ComputeOp<"squared_error", [NN_Differentiable]> {
+def NN_SquaredErrorOp : NN_ComputeOp<"squared_error", [NN_Loss]> {
   let summary = "sum of (prediction - target)² / count -> scalar (count: elements of the global tensor)";
   let arguments = (ins NN_Tensor:$prediction, NN_Tensor:$target);
   let results = (outs NN_Tensor:$loss);
@@ -244,7 +255,7 @@ def NN_SquaredErrorGradOp : NN_ComputeOp<"squared_error_grad"> {
 // Update
 //===----------------------------------------------------------------------===//
 
-def NN_SumSquaresOp : NN_ComputeOp<"sum_squares"> {
+def NN_SumSquaresOp : NN_ComputeOp<"sum_squares", [], DeclareOpInterfaceMethods<CostOpInterface>, NN_SumOverOperands> {
   let summary = "sum of the squares of all elements of all operands -> scalar f32";
   let description = [{
     Every operand's dimensions are reductions of their own. isSumOverOperands: the partitioner splits it by the axes

@@ -1,0 +1,19 @@
+//===- CostOpInterface.h ----------------------------------------*- C++ -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Interface of ops that state how much they compute; see the .td file of the same name.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_INTERFACES_COSTOPINTERFACE_H
+#define MODELPAR_INTERFACES_COSTOPINTERFACE_H
+
+#include "mlir/IR/OpDefinition.h"
+
+#include "modelpar/Interfaces/CostOpInterface.h.inc"
+
+#endif // MODELPAR_INTERFACES_COSTOPINTERFACE_H
