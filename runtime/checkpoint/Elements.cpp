@@ -89,9 +89,10 @@ uint16_t runtime::floatToHalf(float value) {
   float magnitude = std::fabs(value);
   if (magnitude >= 65520.0f) // Halfway between the largest half and the next power of two.
     return sign | 0x7c00;
+  if (magnitude == 0)
+    return sign;
   int exponent = 0;
-  if (magnitude != 0)
-    std::frexp(magnitude, &exponent);
+  std::frexp(magnitude, &exponent);
   // One unit in the last place: 2^(exponent - 11), at least that of the subnormals. nearbyint rounds to even.
   int ulp = std::max(exponent - 11, -24);
   auto units = static_cast<uint32_t>(std::nearbyint(std::ldexp(magnitude, -ulp)));
