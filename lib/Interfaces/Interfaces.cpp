@@ -11,8 +11,10 @@
 
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Interfaces/DifferentiableOpInterface.h"
+#include "modelpar/Interfaces/InPlaceOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 
 #include "modelpar/Interfaces/CostOpInterface.cpp.inc"
 #include "modelpar/Interfaces/DifferentiableOpInterface.cpp.inc"
+#include "modelpar/Interfaces/InPlaceOpInterface.cpp.inc"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.cpp.inc"

@@ -12,6 +12,7 @@ include "modelpar/Dialect/NN/IR/NNAttrs.td"
 include "modelpar/Interfaces/ShardingRuleOpInterface.td"
 include "modelpar/Interfaces/CostOpInterface.td"
 include "modelpar/Interfaces/DifferentiableOpInterface.td"
+include "modelpar/Interfaces/InPlaceOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 
@@ -37,6 +38,9 @@ class NN_ComputeOp<string mnemonic, list<Trait> traits = [],
 def NN_Differentiable : DeclareOpInterfaceMethods<DifferentiableOpInterface>;
 def NN_Loss : DeclareOpInterfaceMethods<DifferentiableOpInterface, ["isLoss"]>;
 def NN_MatrixCost : DeclareOpInterfaceMethods<CostOpInterface, ["isMatrixOp"]>;
+// Result 0 may take the bytes of operand 0; ops that differ define getInPlaceOperands.
+def NN_InPlace : DeclareOpInterfaceMethods<InPlaceOpInterface>;
+def NN_InPlaceOf : DeclareOpInterfaceMethods<InPlaceOpInterface, ["getInPlaceOperands"]>;
 def NN_SumOverOperands : DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["isSumOverOperands"]>;
 
 //===----------------------------------------------------------------------===//
@@ -91,16 +95,22 @@ def NN_MatmulOp : NN_ComputeOp<"matmul", [NN_Differentiable], NN_MatrixCost> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_AddOp : NN_ComputeOp<"add", [NN_Differentiable]> {
+def NN_AddOp : NN_ComputeOp<"add", [NN_InPlaceOf, NN_Differentiable]> {
   let summary = "elementwise sum; the right side may lack leading dimensions (a bias)";
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs);
   let results = (outs NN_Tensor:$result);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {0, 1}; }
+  }];
 }
 
-def NN_MulOp : NN_ComputeOp<"mul", [NN_Differentiable]> {
+def NN_MulOp : NN_ComputeOp<"mul", [NN_InPlaceOf, NN_Differentiable]> {
   let summary = "elementwise product of tensors of one shape";
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs);
   let results = (outs NN_Tensor:$result);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {0, 1}; }
+  }];
 }
 
 def NN_ReduceSumOp : NN_ComputeOp<"reduce_sum"> {
@@ -109,26 +119,26 @@ def NN_ReduceSumOp : NN_ComputeOp<"reduce_sum"> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_SumOp : NN_ComputeOp<"sum", [NN_Differentiable]> {
+def NN_SumOp : NN_ComputeOp<"sum", [NN_InPlace, NN_Differentiable]> {
   let summary = "sum of tensors of one shape";
   let description = [{Linear in all operands: partial operands over the same axes may be added before they are reduced.}];
   let arguments = (ins Variadic<NN_Tensor>:$inputs);
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_ActivationOp : NN_ComputeOp<"activation", [NN_Differentiable]> {
+def NN_ActivationOp : NN_ComputeOp<"activation", [NN_InPlace, NN_Differentiable]> {
   let summary = "elementwise non-linearity";
   let arguments = (ins NN_Tensor:$input, NN_ActivationKindAttr:$kind);
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_ActivationGradOp : NN_ComputeOp<"activation_grad"> {
+def NN_ActivationGradOp : NN_ComputeOp<"activation_grad", [NN_InPlace]> {
   let summary = "gradient of activation: grad · f'(input)";
   let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_ActivationKindAttr:$kind);
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_DropoutOp : NN_ComputeOp<"dropout", [NN_Differentiable]> {
+def NN_DropoutOp : NN_ComputeOp<"dropout", [NN_InPlace, NN_Differentiable]> {
   let summary = "zero elements with probability `rate`, scale the others by 1/(1-rate)";
   let description = [{
     Counter-based: element i of the global tensor is dropped as a function of (seed, step, `key`, call instance, i)
@@ -219,7 +229,7 @@ def NN_SoftmaxStatsOp : NN_ComputeOp<"softmax_stats", [NN_Differentiable]> {
   let results = (outs NN_Tensor:$lse, NN_Tensor:$target_logit);
 }
 
-def NN_SoftmaxStatsGradOp : NN_ComputeOp<"softmax_stats_grad"> {
+def NN_SoftmaxStatsGradOp : NN_ComputeOp<"softmax_stats_grad", [NN_InPlace]> {
   let summary = "logits[.., v], targets[..], lse[..], lse_grad[..], target_grad[..] -> gradient of logits";
   let description = [{ softmax(logits) · lse_grad + onehot(targets) · target_grad }];
   let arguments = (ins NN_Tensor:$logits, NN_IntTensor:$targets, NN_Tensor:$lse, NN_Tensor:$lse_grad, NN_Tensor:$target_grad);
@@ -245,7 +255,7 @@ def NN_SquaredErrorOp : NN_ComputeOp<"squared_error", [NN_Loss]> {
   let results = (outs NN_Tensor:$loss);
 }
 
-def NN_SquaredErrorGradOp : NN_ComputeOp<"squared_error_grad"> {
+def NN_SquaredErrorGradOp : NN_ComputeOp<"squared_error_grad", [NN_InPlace]> {
   let summary = "2 (prediction - target) / count";
   let arguments = (ins NN_Tensor:$prediction, NN_Tensor:$target);
   let results = (outs NN_Tensor:$result);
@@ -272,14 +282,17 @@ def NN_ClipScaleOp : NN_ComputeOp<"clip_scale"> {
   let results = (outs NN_Tensor:$norm, NN_Tensor:$scale);
 }
 
-def NN_AdamWOp : NN_ComputeOp<"adamw"> {
+def NN_AdamWOp : NN_ComputeOp<"adamw", [NN_InPlaceOf]> {
   let summary = "AdamW (Loshchilov and Hutter, arXiv:1711.05101) with bias correction; returns new parameter and moments";
   let arguments = (ins NN_Tensor:$parameter, NN_Tensor:$grad, NN_Tensor:$exp_avg, NN_Tensor:$exp_avg_sq,
                        NN_Tensor:$scale, NN_Scalars:$scalars, BoolAttr:$weight_decay);
   let results = (outs NN_Tensor:$new_parameter, NN_Tensor:$new_exp_avg, NN_Tensor:$new_exp_avg_sq);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {result == 0 ? 0u : result + 1}; }
+  }];
 }
 
-def NN_SgdOp : NN_ComputeOp<"sgd"> {
+def NN_SgdOp : NN_ComputeOp<"sgd", [NN_InPlace]> {
   let summary = "parameter - lr · (scale · grad + weight decay · parameter)";
   let arguments = (ins NN_Tensor:$parameter, NN_Tensor:$grad, NN_Tensor:$scale, NN_Scalars:$scalars, BoolAttr:$weight_decay);
   let results = (outs NN_Tensor:$new_parameter);
