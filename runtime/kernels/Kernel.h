@@ -19,8 +19,12 @@
 #include "runtime/base/Status.h"
 #include "runtime/base/ThreadPool.h"
 
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
+#include <tuple>
+#include <vector>
 
 namespace modelpar::runtime {
 
@@ -71,6 +75,8 @@ public:
   /// Error: names the op, device and dtype that have no kernel.
   Status create(const planformat::Instruction &instruction, std::string_view device, planformat::DType dtype,
                 std::unique_ptr<Kernel> &kernel) const;
+  /// Names of the ops that have a kernel on the device, sorted.
+  std::vector<std::string> ops(std::string_view device) const;
 
 private:
   std::map<std::tuple<std::string, std::string, planformat::DType>, KernelFactory> factories_;

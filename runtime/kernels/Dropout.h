@@ -1,0 +1,71 @@
+//===- Dropout.h - which elements dropout keeps ----------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Whether an element is dropped is a function of (seed, step, op key, call
+// instance, global element index) alone, so every plan drops the same elements and
+// the backward pass recomputes the mask. Philox's counter is (index / 4, step,
+// instance); its key is the seed mixed with the op's key; the word is index mod 4.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_RUNTIME_KERNELS_DROPOUT_H
+#define MODELPAR_RUNTIME_KERNELS_DROPOUT_H
+
+#include "runtime/base/Philox.h"
+#include "runtime/kernels/Kernel.h"
+
+namespace modelpar::runtime {
+
+class Dropout {
+public:
+  /// `scalars`: the fields of planformat::Scalar.
+  Dropout(const double *scalars, double rate, int64_t opKey, int64_t instance) {
+    using planformat::Scalar;
+    auto field = [&](Scalar s) { return static_cast<uint64_t>(scalars[static_cast<int>(s)]); };
+    uint64_t seed = field(Scalar::SeedLow) | field(Scalar::SeedHigh) << 32;
+    key_ = philoxKey(seed ^ (static_cast<uint64_t>(opKey) + 1) * 0x9E3779B97F4A7C15ull);
+    step_ = static_cast<uint32_t>(field(Scalar::Step));
+    instance_ = static_cast<uint32_t>(instance);
+    threshold_ = rate <= 0 ? 0 : rate >= 1 ? uint64_t{1} << 32 : static_cast<uint64_t>(rate * 0x1p32);
+    scale_ = rate < 1 ? 1 / (1 - rate) : 0;
+  }
+
+  bool active() const { return threshold_ != 0; }
+
+  /// y[i] = x[i] · scale where the element of global index first + i is kept, 0 where it is dropped. y may be x.
+  template <typename T> void apply(int64_t n, int64_t first, const T *x, T *y) const {
+    const T scale = static_cast<T>(scale_);
+    for (int64_t i = 0; i < n;) {
+      uint64_t index = static_cast<uint64_t>(first + i);
+      PhiloxCounter words = philox4x32(philoxCounter(index / 4, step_, instance_), key_);
+      for (unsigned word = index % 4; word < 4 && i < n; ++word, ++i)
+        y[i] = words[word] >= threshold_ ? x[i] * scale : T(0);
+    }
+  }
+
+private:
+  PhiloxKey key_;
+  uint32_t step_ = 0, instance_ = 0;
+  uint64_t threshold_ = 0; ///< Words below it are dropped.
+  double scale_ = 1;
+};
+
+/// Row-major index in the global tensor of the first element of the shard's `row` (all dimensions but the last).
+inline int64_t globalIndexOfRow(const TensorView &view, int64_t row) {
+  int64_t index = view.rank ? view.offsets[view.rank - 1] : 0;
+  int64_t stride = view.rank ? view.globalExtents[view.rank - 1] : 1;
+  for (int d = view.rank - 2; d >= 0; --d) {
+    index += (row % view.extents[d] + view.offsets[d]) * stride;
+    row /= view.extents[d];
+    stride *= view.globalExtents[d];
+  }
+  return index;
+}
+
+} // namespace modelpar::runtime
+
+#endif // MODELPAR_RUNTIME_KERNELS_DROPOUT_H

@@ -1,0 +1,112 @@
+//===- Attention.cpp - attention forward on CPU ----------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Per head and block of queries, over blocks of keys: scores by a small matrix
+// product into a tile on the stack, a running maximum and sum per row (Milakov and
+// Gimelshein, arXiv:1805.02867), the result accumulated in place. No score matrix is
+// ever in memory.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/kernels/cpu/AttentionShape.h"
+#include "runtime/kernels/cpu/VectorLoops.h"
+
+#include <cmath>
+
+namespace modelpar::runtime::cpu {
+
+namespace {
+
+template <typename T> struct ForwardBlock {
+  const AttentionShape &shape;
+  const Dropout &dropout;
+  T scale;
+  Matrix<const T> q, k, v; ///< Of this head.
+  Matrix<T> out;
+  T *lse;
+  int64_t ib, ig, ir;
+
+  /// Rescales what is accumulated, turns the scores of a row into probabilities up to the row's sum.
+  void softmaxRow(int64_t query, int64_t key, int64_t n, int64_t seen, T *score, T *outRow, T &top, double &sum) const {
+    const VectorLoops<T> &loops = vectorLoops<T>();
+    const int64_t visible = std::clamp<int64_t>(seen - key, 0, n);
+    const T newTop = std::max(top, loops.max(visible, score));
+    if (newTop == -kInfinity<T>) { // Nothing seen so far.
+      std::fill_n(score, n, T(0));
+      return;
+    }
+    if (newTop != top) {
+      const T factor = static_cast<T>(std::exp(top - newTop)); // 0 for the first keys.
+      sum *= factor;
+#pragma omp simd
+      for (int64_t c = 0; c < shape.d; ++c)
+        outRow[c] *= factor;
+      top = newTop;
+    }
+    sum += loops.expSum(visible, score, top, score);
+    std::fill(score + visible, score + n, T(0));
+    if (dropout.active())
+      dropout.apply(visible, shape.dropoutIndex(ib, query, ig, ir) + key, score, score);
+  }
+
+  void run(int64_t first, int64_t rows) const {
+    alignas(64) T scores[kQueryBlock * kKeyBlock];
+    T top[kQueryBlock];
+    double sum[kQueryBlock];
+    std::fill_n(top, rows, -kInfinity<T>);
+    std::fill_n(sum, rows, 0.0);
+    for (int64_t i = 0; i < rows; ++i)
+      std::fill_n(out.at(first + i, 0).data, shape.d, T(0));
+    const int64_t keys = shape.visibleKeys(first + rows - 1);
+    for (int64_t key = 0; key < keys; key += kKeyBlock) {
+      const int64_t n = std::min(kKeyBlock, keys - key);
+      gemm<T>(rows, n, shape.d, scale, q.at(first, 0), k.at(key, 0).transposed(), false, {scores, kKeyBlock, 1});
+      for (int64_t i = 0; i < rows; ++i)
+        softmaxRow(first + i, key, n, shape.visibleKeys(first + i), scores + i * kKeyBlock, out.at(first + i, 0).data,
+                   top[i], sum[i]);
+      gemm<T>(rows, shape.d, n, T(1), {scores, kKeyBlock, 1}, v.at(key, 0), true, out.at(first, 0));
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+      const bool empty = top[i] == -kInfinity<T>;
+      const T inverse = empty ? T(0) : static_cast<T>(1 / sum[i]);
+      T *outRow = out.at(first + i, 0).data;
+#pragma omp simd
+      for (int64_t c = 0; c < shape.d; ++c)
+        outRow[c] *= inverse;
+      lse[shape.row(ib, first + i, ig, ir)] = empty ? -kInfinity<T> : static_cast<T>(top[i] + std::log(sum[i]));
+    }
+  }
+};
+
+struct AttentionOp : AttentionAttributes {
+  static constexpr const char *kName = "attention";
+  static constexpr int kInputs = 4, kOutputs = 2;
+  template <typename T> Status run(const KernelArgs &args) {
+    const AttentionShape shape(args.inputs[0], args.inputs[1], causal);
+    const Dropout dropout(args.inputs[3].as<const double>(), rate, key, args.instance);
+    const T *q = args.inputs[0].as<const T>(), *k = args.inputs[1].as<const T>(), *v = args.inputs[2].as<const T>();
+    T *out = args.outputs[0].as<T>(), *lse = args.outputs[1].as<T>();
+    const int64_t blocks = (shape.s + kQueryBlock - 1) / kQueryBlock;
+    // One piece: a block of queries of one head.
+    parallelFor(args.pool, shape.b * shape.g * shape.r * blocks, 1, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) {
+        const int64_t first = i % blocks * kQueryBlock, head = i / blocks;
+        const int64_t ir = head % shape.r, ig = head / shape.r % shape.g, ib = head / shape.r / shape.g;
+        ForwardBlock<T>{shape, dropout, static_cast<T>(scale), shape.queryHead(q, ib, ig, ir), shape.keyHead(k, ib, ig),
+                        shape.keyHead(v, ib, ig), shape.queryHead(out, ib, ig, ir), lse, ib, ig, ir}
+            .run(first, std::min(kQueryBlock, shape.s - first));
+      }
+    });
+    return Status();
+  }
+};
+
+} // namespace
+
+void registerAttention(KernelRegistry &registry) { add<AttentionOp>(registry); }
+
+} // namespace modelpar::runtime::cpu

@@ -1,0 +1,269 @@
+//===- Elementwise.cpp - elementwise ops and plain sums on CPU -------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// add, mul, sum, reduce_sum, activation and its gradient, dropout, pack and unpack.
+// Elementwise results may take the place of an input of the same shape.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/kernels/Dropout.h"
+#include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/VectorLoops.h"
+
+#include <cstring>
+
+namespace modelpar::runtime::cpu {
+
+namespace {
+
+struct NoAttributes {
+  Status init(const planformat::Instruction &) { return Status(); }
+};
+
+Status shapeError(const char *op, int64_t expected, int64_t found) {
+  return Status::internal(std::string(op) + ": expected " + std::to_string(expected) + " elements, found " +
+                          std::to_string(found));
+}
+
+struct AddOp : NoAttributes {
+  static constexpr const char *kName = "add";
+  static constexpr int kInputs = 2, kOutputs = 1;
+  template <typename T> Status run(const KernelArgs &args) {
+    const int64_t n = args.inputs[0].numElements(), period = args.inputs[1].numElements();
+    if (n == 0)
+      return Status();
+    if (period == 0 || n % period != 0)
+      return shapeError(kName, n, period);
+    const T *a = args.inputs[0].as<const T>(), *b = args.inputs[1].as<const T>();
+    T *y = args.outputs[0].as<T>();
+    parallelFor(args.pool, n, kElementGrain, [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end;) { // One run of the right side at a time.
+        const int64_t at = i % period, run = std::min(end - i, period - at);
+        const T *left = a + i, *right = b + at;
+        T *out = y + i;
+#pragma omp simd
+        for (int64_t j = 0; j < run; ++j)
+          out[j] = left[j] + right[j];
+        i += run;
+      }
+    });
+    return Status();
+  }
+};
+
+struct MulOp : NoAttributes {
+  static constexpr const char *kName = "mul";
+  static constexpr int kInputs = 2, kOutputs = 1;
+  template <typename T> Status run(const KernelArgs &args) {
+    const T *a = args.inputs[0].as<const T>(), *b = args.inputs[1].as<const T>();
+    T *y = args.outputs[0].as<T>();
+    parallelFor(args.pool, args.outputs[0].numElements(), kElementGrain, [=](int64_t begin, int64_t end) {
+#pragma omp simd
+      for (int64_t i = begin; i < end; ++i)
+        y[i] = a[i] * b[i];
+    });
+    return Status();
+  }
+};
+
+struct SumOp : NoAttributes {
+  static constexpr const char *kName = "sum";
+  static constexpr int kInputs = -1, kOutputs = 1;
+  template <typename T> Status run(const KernelArgs &args) {
+    T *y = args.outputs[0].as<T>();
+    const std::span<const TensorView> inputs = args.inputs;
+    parallelFor(args.pool, args.outputs[0].numElements(), kElementGrain, [&](int64_t begin, int64_t end) {
+      // Blocks through a stack buffer: the result may be any of the operands.
+      constexpr int64_t kBlock = 512;
+      T sum[kBlock];
+      for (int64_t at = begin; at < end; at += kBlock) {
+        const int64_t n = std::min(kBlock, end - at);
+        std::memcpy(sum, inputs[0].as<const T>() + at, n * sizeof(T));
+        for (size_t k = 1; k < inputs.size(); ++k) {
+          const T *x = inputs[k].as<const T>() + at;
+#pragma omp simd
+          for (int64_t i = 0; i < n; ++i)
+            sum[i] += x[i];
+        }
+        std::memcpy(y + at, sum, n * sizeof(T));
+      }
+    });
+    return Status();
+  }
+};
+
+struct ReduceSumOp : NoAttributes {
+  static constexpr const char *kName = "reduce_sum";
+  static constexpr int kInputs = 1, kOutputs = 1;
+  template <typename T> Status run(const KernelArgs &args) {
+    const int64_t columns = args.outputs[0].numElements();
+    if (columns == 0)
+      return Status();
+    const int64_t rows = args.inputs[0].numElements() / columns;
+    const T *x = args.inputs[0].as<const T>();
+    T *y = args.outputs[0].as<T>();
+    // Columns are divided; each is summed in the order of the rows.
+    constexpr int64_t kBlock = 64;
+    parallelFor(args.pool, columns, kBlock, [=](int64_t begin, int64_t end) {
+      double sum[kBlock];
+      for (int64_t at = begin; at < end; at += kBlock) {
+        const int64_t n = std::min(kBlock, end - at);
+        std::fill_n(sum, n, 0.0);
+        for (int64_t r = 0; r < rows; ++r) {
+          const T *row = x + r * columns + at;
+#pragma omp simd
+          for (int64_t i = 0; i < n; ++i)
+            sum[i] += static_cast<double>(row[i]);
+        }
+        for (int64_t i = 0; i < n; ++i)
+          y[at + i] = static_cast<T>(sum[i]);
+      }
+    });
+    return Status();
+  }
+};
+
+/// The enum's name, or its number in the order of nn::ActivationKind.
+Status readActivation(const planformat::Instruction &instruction, Activation &kind) {
+  static constexpr const char *kNames[] = {"relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"};
+  auto it = instruction.attributes.find("kind");
+  if (it == instruction.attributes.end())
+    return Status::internal("attribute \"kind\" is missing");
+  const std::string *name = std::get_if<std::string>(&it->second);
+  const int64_t *number = std::get_if<int64_t>(&it->second);
+  for (int i = 0; i < 6; ++i)
+    if ((name && *name == kNames[i]) || (number && *number == i)) {
+      kind = static_cast<Activation>(i);
+      return Status();
+    }
+  return Status::internal("attribute \"kind\" is no known activation" + (name ? ": \"" + *name + "\"" : std::string()));
+}
+
+struct ActivationOp {
+  static constexpr const char *kName = "activation";
+  static constexpr int kInputs = 1, kOutputs = 1;
+  Activation kind = Activation::Relu;
+  Status init(const planformat::Instruction &instruction) { return readActivation(instruction, kind); }
+  template <typename T> Status run(const KernelArgs &args) {
+    const T *x = args.inputs[0].as<const T>();
+    T *y = args.outputs[0].as<T>();
+    parallelFor(args.pool, args.outputs[0].numElements(), kElementGrain, [=, this](int64_t begin, int64_t end) {
+      vectorLoops<T>().activation(kind, end - begin, x + begin, y + begin);
+    });
+    return Status();
+  }
+};
+
+struct ActivationGradOp {
+  static constexpr const char *kName = "activation_grad";
+  static constexpr int kInputs = 2, kOutputs = 1;
+  Activation kind = Activation::Relu;
+  Status init(const planformat::Instruction &instruction) { return readActivation(instruction, kind); }
+  template <typename T> Status run(const KernelArgs &args) {
+    const T *grad = args.inputs[0].as<const T>(), *x = args.inputs[1].as<const T>();
+    T *y = args.outputs[0].as<T>();
+    parallelFor(args.pool, args.outputs[0].numElements(), kElementGrain, [=, this](int64_t begin, int64_t end) {
+      vectorLoops<T>().activationGrad(kind, end - begin, grad + begin, x + begin, y + begin);
+    });
+    return Status();
+  }
+};
+
+struct DropoutOp {
+  static constexpr const char *kName = "dropout";
+  static constexpr int kInputs = 2, kOutputs = 1;
+  double rate = 0;
+  int64_t key = 0;
+  Status init(const planformat::Instruction &instruction) {
+    MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "rate", rate));
+    return readAttribute(instruction, "key", key);
+  }
+  template <typename T> Status run(const KernelArgs &args) {
+    const TensorView &view = args.inputs[0];
+    const T *x = view.as<const T>();
+    T *y = args.outputs[0].as<T>();
+    const Dropout dropout(args.inputs[1].as<const double>(), rate, key, args.instance);
+    const auto [rows, columns] = rowsColumns(view);
+    if (columns == 0)
+      return Status();
+    parallelFor(args.pool, rows, rowGrain(columns), [&, columns = columns](int64_t begin, int64_t end) {
+      for (int64_t r = begin; r < end; ++r)
+        dropout.apply(columns, globalIndexOfRow(view, r), x + r * columns, y + r * columns);
+    });
+    return Status();
+  }
+};
+
+/// A packed dimension [outer, count, inner] of the local shard; members are [outer, inner].
+struct Packing {
+  int64_t outer = 1, count = 1, inner = 1;
+  Packing(const TensorView &packed, int64_t dim) {
+    for (int i = 0; i < packed.rank; ++i)
+      (i < dim ? outer : i == dim ? count : inner) *= packed.extents[i];
+  }
+};
+
+/// Copies member to or from its places in the packed tensor.
+template <bool ToMember> void copyMembers(const KernelArgs &args, std::span<const TensorView> members,
+                                          const TensorView &packed, const Packing &p, size_t elementBytes) {
+  const size_t bytes = p.inner * elementBytes;
+  if (bytes == 0)
+    return;
+  parallelFor(args.pool, p.outer, rowGrain(p.inner * p.count), [&](int64_t begin, int64_t end) {
+    for (int64_t o = begin; o < end; ++o)
+      for (int64_t k = 0; k < p.count; ++k) {
+        std::byte *member = static_cast<std::byte *>(members[k].data) + o * bytes;
+        std::byte *place = static_cast<std::byte *>(packed.data) + (o * p.count + k) * bytes;
+        std::memcpy(ToMember ? member : place, ToMember ? place : member, bytes);
+      }
+  });
+}
+
+struct PackBase {
+  int64_t dim = 0;
+  Status init(const planformat::Instruction &instruction) { return readAttribute(instruction, "dim", dim); }
+};
+
+struct UnpackOp : PackBase {
+  static constexpr const char *kName = "unpack";
+  static constexpr int kInputs = 1, kOutputs = -1;
+  template <typename T> Status run(const KernelArgs &args) {
+    Packing p(args.inputs[0], dim);
+    if (p.count != static_cast<int64_t>(args.outputs.size()))
+      return shapeError(kName, p.count, args.outputs.size());
+    copyMembers<true>(args, args.outputs, args.inputs[0], p, sizeof(T));
+    return Status();
+  }
+};
+
+struct PackOp : PackBase {
+  static constexpr const char *kName = "pack";
+  static constexpr int kInputs = -1, kOutputs = 1;
+  template <typename T> Status run(const KernelArgs &args) {
+    Packing p(args.outputs[0], dim);
+    if (p.count != static_cast<int64_t>(args.inputs.size()))
+      return shapeError(kName, p.count, args.inputs.size());
+    copyMembers<false>(args, args.inputs, args.outputs[0], p, sizeof(T));
+    return Status();
+  }
+};
+
+} // namespace
+
+void registerElementwise(KernelRegistry &registry) {
+  add<AddOp>(registry);
+  add<MulOp>(registry);
+  add<SumOp>(registry);
+  add<ReduceSumOp>(registry);
+  add<ActivationOp>(registry);
+  add<ActivationGradOp>(registry);
+  add<DropoutOp>(registry);
+  add<UnpackOp>(registry);
+  add<PackOp>(registry);
+}
+
+} // namespace modelpar::runtime::cpu
