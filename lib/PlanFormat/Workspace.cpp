@@ -7,6 +7,8 @@
 
 #include "modelpar/PlanFormat/Workspace.h"
 
+#include <algorithm>
+
 namespace modelpar::planformat {
 
 /// Rows of the score matrix that the attention kernels hold at once, per scratch slice.
