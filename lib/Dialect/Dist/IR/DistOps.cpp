@@ -1,0 +1,262 @@
+//===- DistOps.cpp - verifiers of the dist dialect ---===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The result's sharding must be what the op makes of the operand's: each verifier
+// states its op as a step of a reshard path (lib/Sharding) and compares.
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Dialect/Dist/IR/Dist.h"
+
+#include "mlir/IR/Builders.h"
+
+using namespace mlir;
+using namespace modelpar;
+using namespace modelpar::dist;
+using sharding::ReshardStep;
+using sharding::TensorSharding;
+
+//===----------------------------------------------------------------------===//
+// Assembly of op attributes
+//===----------------------------------------------------------------------===//
+
+namespace modelpar::dist {
+
+/// `["dp", "tp"]`, the attribute without its name and brackets.
+static ParseResult parseAxisList(OpAsmParser &parser, AxesAttr &attr) {
+  sharding::DimSharding axes;
+  auto parseOne = [&]() -> ParseResult {
+    sharding::AxisRef &axis = axes.emplace_back();
+    if (parser.parseString(&axis.name))
+      return failure();
+    if (failed(parser.parseOptionalColon()))
+      return success();
+    SMLoc loc = parser.getCurrentLocation();
+    if (parser.parseLParen() || parser.parseInteger(axis.preSize) || parser.parseRParen() ||
+        parser.parseInteger(axis.size))
+      return failure();
+    if (axis.preSize < 1 || axis.size < 1)
+      return parser.emitError(loc, "sub-axis needs positive sizes");
+    return success();
+  };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
+    return failure();
+  attr = AxesAttr::get(parser.getContext(), axes);
+  return success();
+}
+
+static void printAxisList(OpAsmPrinter &printer, Operation *, AxesAttr attr) {
+  printer << "[";
+  llvm::interleaveComma(attr.getValue(), printer, [&](const sharding::AxisRef &axis) {
+    printer << '"' << axis.name << '"';
+    if (axis.size)
+      printer << ":(" << axis.preSize << ")" << axis.size;
+  });
+  printer << "]";
+}
+
+/// A fixed axis, in quotes like every axis.
+static ParseResult parseAxisName(OpAsmParser &parser, std::string_view expected) {
+  std::string name;
+  SMLoc loc = parser.getCurrentLocation();
+  if (parser.parseString(&name))
+    return failure();
+  if (name != expected)
+    return parser.emitError(loc) << "expected axis \"" << expected << "\", found \"" << name << "\"";
+  return success();
+}
+static void printAxisName(OpAsmPrinter &printer, Operation *, std::string_view name) { printer << '"' << name << '"'; }
+
+/// An integer attribute without its type.
+static ParseResult parseInteger(OpAsmParser &parser, IntegerAttr &attr) {
+  int64_t value = 0;
+  if (parser.parseInteger(value))
+    return failure();
+  attr = parser.getBuilder().getI64IntegerAttr(value);
+  return success();
+}
+static void printInteger(OpAsmPrinter &printer, Operation *, IntegerAttr attr) { printer << attr.getInt(); }
+
+} // namespace modelpar::dist
+
+#define GET_OP_CLASSES
+#include "modelpar/Dialect/Dist/IR/DistOps.cpp.inc"
+
+//===----------------------------------------------------------------------===//
+// Checks shared by the ops
+//===----------------------------------------------------------------------===//
+
+/// The mesh that an op's types refer to.
+static FailureOr<sharding::Mesh> requireMesh(Operation *op) {
+  MeshAttr mesh = getMesh(op);
+  if (!mesh)
+    return op->emitOpError() << "needs attribute " << DistDialect::getMeshAttrName() << " on the module";
+  return mesh.getValue();
+}
+
+/// C1, for one type: it has a sharding that is well formed on the mesh.
+static FailureOr<TensorSharding> requireSharding(Operation *op, const sharding::Mesh &mesh, Type type) {
+  ShardingAttr attr = getSharding(type);
+  if (!attr)
+    return op->emitOpError() << "expected types with a sharding, found " << type;
+  TensorSharding sharding = resolve(mesh, attr);
+  if (auto error = sharding::validate(mesh, cast<RankedTensorType>(type).getRank(), sharding))
+    return op->emitOpError() << "type " << type << ": " << *error;
+  return sharding;
+}
+
+struct Shardings {
+  sharding::Mesh mesh;
+  TensorSharding from, to;
+};
+
+/// C1: one global shape and element type, well-formed shardings.
+static FailureOr<Shardings> requirePair(Operation *op, Value input, Value result, bool sameElement = true) {
+  auto mesh = requireMesh(op);
+  if (failed(mesh))
+    return failure();
+  auto inputType = cast<RankedTensorType>(input.getType()), resultType = cast<RankedTensorType>(result.getType());
+  if (inputType.getShape() != resultType.getShape() ||
+      (sameElement && inputType.getElementType() != resultType.getElementType()))
+    return op->emitOpError() << "expected operand and result of one global shape and element type, found " << inputType
+                             << " and " << resultType;
+  auto from = requireSharding(op, *mesh, inputType), to = requireSharding(op, *mesh, resultType);
+  if (failed(from) || failed(to))
+    return failure();
+  return Shardings{std::move(*mesh), std::move(*from), std::move(*to)};
+}
+
+/// The result's sharding is what the step makes of the operand's.
+static LogicalResult verifyStep(Operation *op, Value input, Value result, const ReshardStep &step) {
+  auto shardings = requirePair(op, input, result);
+  if (failed(shardings))
+    return failure();
+  ReshardStep resolved = step;
+  resolved.axes = resolve(shardings->mesh, step.axes);
+  sharding::StepOutcome outcome = sharding::applyStep(shardings->mesh, shardings->from, resolved);
+  if (!outcome.sharding)
+    return op->emitOpError() << outcome.error;
+  if (*outcome.sharding != shardings->to)
+    return op->emitOpError() << "expected a result with sharding "
+                             << sharding::toString(*outcome.sharding, &shardings->mesh) << ", found "
+                             << sharding::toString(shardings->to, &shardings->mesh);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Verifiers
+//===----------------------------------------------------------------------===//
+
+LogicalResult ReshardOp::verify() {
+  auto shardings = requirePair(*this, getInput(), getResult());
+  if (failed(shardings))
+    return failure();
+  auto shape = cast<RankedTensorType>(getInput().getType()).getShape();
+  sharding::ReshardPath path =
+      sharding::findReshardPath(shardings->mesh, shape.vec(), shardings->from, shardings->to);
+  return path.error.empty() ? success() : emitOpError() << path.error;
+}
+
+LogicalResult AllReduceOp::verify() {
+  if (getInputs().empty() || getInputs().size() != getOutputs().size())
+    return emitOpError() << "expected as many results as operands, and at least one, found " << getInputs().size()
+                         << " operands and " << getOutputs().size() << " results";
+  ReshardStep step{ReshardStep::Kind::AllReduce, getAxes().getValue(), -1, -1, toPlain(getKind())};
+  for (auto [input, output] : llvm::zip_equal(getInputs(), getOutputs()))
+    if (failed(verifyStep(*this, input, output, step)))
+      return failure();
+  return success();
+}
+
+LogicalResult AllGatherOp::verify() {
+  return verifyStep(*this, getInput(), getResult(),
+                    {ReshardStep::Kind::AllGather, getAxes().getValue(), static_cast<int>(getDim())});
+}
+
+LogicalResult ReduceScatterOp::verify() {
+  return verifyStep(*this, getInput(), getResult(),
+                    {ReshardStep::Kind::ReduceScatter, getAxes().getValue(), static_cast<int>(getDim()), -1,
+                     toPlain(getKind())});
+}
+
+LogicalResult AllToAllOp::verify() {
+  return verifyStep(*this, getInput(), getResult(),
+                    {ReshardStep::Kind::AllToAll, getAxes().getValue(), static_cast<int>(getDim()),
+                     static_cast<int>(getSourceDim())});
+}
+
+LogicalResult SliceOp::verify() {
+  return verifyStep(*this, getInput(), getResult(),
+                    {ReshardStep::Kind::Slice, getAxes().getValue(), static_cast<int>(getDim())});
+}
+
+LogicalResult AccumulateOp::verify() {
+  if (getInputs().empty())
+    return emitOpError() << "expected at least one operand";
+  auto element = cast<RankedTensorType>(getInputs().front().getType()).getElementType();
+  Type expected = element.isF64() ? element : Float32Type::get(getContext());
+  Type found = cast<RankedTensorType>(getResult().getType()).getElementType();
+  if (found != expected)
+    return emitOpError() << "expected a result with elements of type " << expected << ", found " << found;
+  for (Value input : getInputs()) {
+    if (input.getType() != getInputs().front().getType())
+      return emitOpError() << "expected operands of one type, found " << getInputs().front().getType() << " and "
+                           << input.getType();
+    auto shardings = requirePair(*this, input, getResult(), /*sameElement=*/false);
+    if (failed(shardings))
+      return failure();
+    TensorSharding whole = shardings->from;
+    if (shardings->mesh.has(sharding::kMicroBatchAxis)) {
+      sharding::PartialAxis time{shardings->mesh.axis(sharding::kMicroBatchAxis), sharding::ReduceKind::Sum};
+      auto it = llvm::find(whole.partial, time);
+      if (it == whole.partial.end())
+        return emitOpError() << "expected operands that are partial(sum) over \"" << sharding::kMicroBatchAxis
+                             << "\", found " << sharding::toString(whole, &shardings->mesh);
+      whole.partial.erase(it);
+    }
+    if (whole != shardings->to)
+      return emitOpError() << "expected a result with sharding " << sharding::toString(whole, &shardings->mesh)
+                           << ", found " << sharding::toString(shardings->to, &shardings->mesh);
+  }
+  return success();
+}
+
+LogicalResult AssumeOp::verify() {
+  auto shardings = requirePair(*this, getInput(), getResult());
+  if (failed(shardings))
+    return failure();
+  std::vector<int64_t> shape = cast<RankedTensorType>(getInput().getType()).getShape().vec();
+  if (sharding::maxShardShape(shape, shardings->from) != sharding::maxShardShape(shape, shardings->to))
+    return emitOpError() << "expected shards of one shape, found "
+                         << sharding::toString(shardings->from, &shardings->mesh) << " and "
+                         << sharding::toString(shardings->to, &shardings->mesh);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Builders
+//===----------------------------------------------------------------------===//
+
+Value dist::createStep(OpBuilder &builder, Location loc, const sharding::Mesh &mesh, Value input,
+                       const ReshardStep &step) {
+  auto type = withSharding(cast<RankedTensorType>(input.getType()), mesh, step.result);
+  AxesAttr axes = makeAxes(builder.getContext(), mesh, step.axes);
+  switch (step.kind) {
+  case ReshardStep::Kind::Slice:
+    return SliceOp::create(builder, loc, type, input, step.dim, axes);
+  case ReshardStep::Kind::AllGather:
+    return AllGatherOp::create(builder, loc, type, input, step.dim, axes);
+  case ReshardStep::Kind::ReduceScatter:
+    return ReduceScatterOp::create(builder, loc, type, input, step.dim, axes, fromPlain(step.reduce));
+  case ReshardStep::Kind::AllReduce:
+    return AllReduceOp::create(builder, loc, TypeRange{type}, ValueRange{input}, axes, fromPlain(step.reduce))
+        .getResult(0);
+  case ReshardStep::Kind::AllToAll:
+    return AllToAllOp::create(builder, loc, type, input, step.sourceDim, step.dim, axes);
+  }
+  return {};
+}
