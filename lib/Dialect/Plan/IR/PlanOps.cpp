@@ -1,0 +1,239 @@
+//===- PlanOps.cpp - verifiers of tables and instructions -----------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The constraints C1... that PlanOps.td lists, each marked at its check.
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Dialect/Plan/IR/PlanDialect.h"
+
+#include <numeric>
+
+using namespace mlir;
+using namespace modelpar::plan;
+
+/// The buffer that an attribute names, or an error at `op`.
+static FailureOr<BufferOp> lookUpBuffer(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name) {
+  auto buffer = symbols.lookupNearestSymbolFrom<BufferOp>(op, name);
+  if (!buffer)
+    return op->emitOpError() << "expected the name of a plan.buffer, found " << name;
+  return buffer;
+}
+
+static bool sameShapeAndElement(RankedTensorType a, RankedTensorType b) {
+  return a.getShape() == b.getShape() && a.getElementType() == b.getElementType();
+}
+
+static RankedTensorType tensorOf(Value value) { return cast<BufferType>(value.getType()).getTensor(); }
+
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+LogicalResult InputOp::verify() {
+  int64_t rank = cast<RankedTensorType>(getType()).getRank();
+  if (static_cast<int64_t>(getDimNames().size()) != rank) // C1
+    return emitOpError() << "expected " << rank << " dimension names, found " << getDimNames().size();
+  if (getRange().size() != 2 || getRange()[0] > getRange()[1]) // C2
+    return emitOpError() << "expected a range of two bounds in order";
+  return success();
+}
+
+LogicalResult ParameterOp::verify() {
+  if (getStateNames().size() != getState().size()) // C2
+    return emitOpError() << "expected one name per state buffer, found " << getStateNames().size() << " names of "
+                         << getState().size() << " buffers";
+  ArrayRef<int64_t> shape = getCheckpointShape();
+  int64_t expected = cast<RankedTensorType>(getType()).getNumElements();
+  int64_t found = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
+  if (expected != found) // C3
+    return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found " << found;
+  return success();
+}
+
+LogicalResult ParameterOp::verifySymbolUses(SymbolTableCollection &symbols) { // C1
+  if (failed(lookUpBuffer(*this, symbols, getValueAttr())))
+    return failure();
+  if (auto gradient = getGradientAttr(); gradient && failed(lookUpBuffer(*this, symbols, gradient)))
+    return failure();
+  for (Attribute state : getState())
+    if (failed(lookUpBuffer(*this, symbols, cast<FlatSymbolRefAttr>(state))))
+      return failure();
+  return success();
+}
+
+LogicalResult OutputOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  return lookUpBuffer(*this, symbols, getBufferAttr());
+}
+
+LogicalResult BufferOp::verify() {
+  if (static_cast<int64_t>(getBytes()) < 0 || static_cast<int32_t>(getSlots()) < 1) // C1
+    return emitOpError() << "expected bytes of at least 0 and slots of at least 1, found "
+                         << static_cast<int64_t>(getBytes()) << " and " << static_cast<int32_t>(getSlots());
+  if (getSlots() > 1 && getOffset() && getStride() < getBytes()) // C2
+    return emitOpError() << "expected a stride of at least " << getBytes() << " bytes, found " << getStride();
+  if (static_cast<int64_t>(getOffset().value_or(0)) < 0 || static_cast<int64_t>(getStride()) < 0) // C3
+    return emitOpError() << "expected an offset and a stride of at least 0";
+  return success();
+}
+
+LogicalResult ScheduleOp::verify() {
+  if (getPrograms().size() != getMicroBatches().size()) // C1
+    return emitOpError() << "expected one micro-batch per program run, found " << getPrograms().size() << " runs and "
+                         << getMicroBatches().size() << " micro-batches";
+  return success();
+}
+
+LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  for (Attribute name : getPrograms()) { // C2
+    auto program = symbols.lookupNearestSymbolFrom<ProgramOp>(*this, cast<FlatSymbolRefAttr>(name));
+    if (!program)
+      return emitOpError() << "expected the name of a plan.program, found " << name;
+    if (program.getStage() != getStage())
+      return emitOpError() << "expected programs of stage " << getStage() << ", found " << name << " of stage "
+                           << program.getStage();
+  }
+  return success();
+}
+
+LogicalResult MemoryOp::verify() {
+  if (getPartNames().size() != getPartBytes().size()) // C1
+    return emitOpError() << "expected one size per part, found " << getPartNames().size() << " parts and "
+                         << getPartBytes().size() << " sizes";
+  int64_t sum = std::accumulate(getPartBytes().begin(), getPartBytes().end(), int64_t(0));
+  if (sum != static_cast<int64_t>(getArena())) // C2
+    return emitOpError() << "expected parts that add up to " << getArena() << " bytes, found " << sum;
+  if (getTransient() > getArena()) // C3
+    return emitOpError() << "expected the transient part inside the arena of " << getArena() << " bytes, found it at "
+                         << getTransient();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Buffers of a body
+//===----------------------------------------------------------------------===//
+
+LogicalResult UseOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  FailureOr<BufferOp> buffer = lookUpBuffer(*this, symbols, getBufferAttr());
+  if (failed(buffer))
+    return failure();
+  uint32_t stage = cast<ProgramOp>((*this)->getParentOp()).getStage();
+  if (buffer->getStage() != stage) // C1
+    return emitOpError() << "expected a buffer of stage " << stage << ", found " << getBufferAttr() << " of stage "
+                         << buffer->getStage();
+  if (!sameShapeAndElement(getType().getTensor(), cast<RankedTensorType>(buffer->getType()))) // C2
+    return emitOpError() << "expected the shape and element type of " << getBufferAttr() << ", " << buffer->getType()
+                         << ", found " << getType().getTensor();
+  return success();
+}
+
+LogicalResult AllocOp::verify() {
+  if (static_cast<int64_t>(getBytes()) < 0 || static_cast<int64_t>(getOffset().value_or(0)) < 0) // C1
+    return emitOpError() << "expected bytes and an offset of at least 0";
+  return success();
+}
+
+LogicalResult AliasOp::verify() {
+  if (!sameShapeAndElement(tensorOf(getSource()), tensorOf(getResult()))) // C1
+    return emitOpError() << "expected the shape and element type of " << tensorOf(getSource()) << ", found "
+                         << tensorOf(getResult());
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions: what they read and write
+//===----------------------------------------------------------------------===//
+
+static OperandRange none(Operation *op) { return op->getOperands().take_front(0); }
+
+OperandRange LaunchOp::getReads() { return getInputs(); }
+OperandRange LaunchOp::getWrites() { return getOutputs(); }
+Value LaunchOp::getScratch() { return getWorkspace(); }
+OperandRange CollectiveOp::getReads() { return getInputs(); }
+OperandRange CollectiveOp::getWrites() { return getOutputs(); }
+OperandRange CallOp::getReads() { return getInputs(); }
+OperandRange CallOp::getWrites() { return getOutputs(); }
+OperandRange AccumulateOp::getReads() { return getOperation()->getOperands(); } // Adds to what is there.
+OperandRange AccumulateOp::getWrites() { return getOperation()->getOperands().drop_front(1); }
+OperandRange LoadOp::getReads() { return none(getOperation()); }
+OperandRange LoadOp::getWrites() { return getOperation()->getOperands(); }
+OperandRange WaitOp::getReads() { return none(getOperation()); }
+OperandRange WaitOp::getWrites() { return none(getOperation()); }
+
+//===----------------------------------------------------------------------===//
+// Instructions: verifiers
+//===----------------------------------------------------------------------===//
+
+LogicalResult LaunchOp::verify() {
+  for (NamedAttribute attribute : getConfig()) { // C1
+    Attribute value = attribute.getValue();
+    bool known = isa<BoolAttr, StringAttr, DenseI64ArrayAttr, DenseF64ArrayAttr>(value);
+    if (auto number = dyn_cast<TypedAttr>(value); number && !known)
+      known = number.getType().isInteger(64) || number.getType().isF64();
+    if (!known)
+      return emitOpError() << "expected attribute \"" << attribute.getName().getValue()
+                           << "\" to be a boolean, string, 64-bit number or array of these, found " << value;
+  }
+  if (getOutputs().empty()) // C2
+    return emitOpError() << "expected at least one output";
+  return success();
+}
+
+LogicalResult CollectiveOp::verify() {
+  if (getInputs().empty() || getInputs().size() != getOutputs().size()) // C1
+    return emitOpError() << "expected as many outputs as inputs and at least one, found " << getInputs().size()
+                         << " inputs and " << getOutputs().size() << " outputs";
+  if (getAxes().empty()) // C2
+    return emitOpError() << "expected at least one mesh axis";
+  CollectiveKind kind = getKind();
+  bool reduces = kind == CollectiveKind::all_reduce || kind == CollectiveKind::reduce_scatter;
+  if (reduces != getReduce().has_value()) // C3
+    return emitOpError() << (reduces ? "expected" : "expected no") << " 'reduce' with " << stringifyCollectiveKind(kind);
+  if (reduces && *getReduce() != "sum" && *getReduce() != "max" && *getReduce() != "lse") // C3
+    return emitOpError() << "expected 'reduce' to be \"sum\", \"max\" or \"lse\", found \"" << *getReduce() << "\"";
+  bool hasDim = kind != CollectiveKind::all_reduce, hasSource = kind == CollectiveKind::all_to_all;
+  if (hasDim != getDim().has_value()) // C4
+    return emitOpError() << (hasDim ? "expected" : "expected no") << " 'dim' with " << stringifyCollectiveKind(kind);
+  if (hasSource != getSourceDim().has_value()) // C5
+    return emitOpError() << (hasSource ? "expected" : "expected no") << " 'from' with " << stringifyCollectiveKind(kind);
+  for (Value input : getInputs()) // C4
+    if (hasDim && static_cast<int64_t>(*getDim()) >= tensorOf(input).getRank())
+      return emitOpError() << "expected 'dim' to be a dimension of every tensor, found " << *getDim() << " for "
+                           << tensorOf(input);
+  return success();
+}
+
+LogicalResult CallOp::verify() {
+  if (getStream() != 0) // C3
+    return emitOpError() << "expected a call on stream 0, found stream " << getStream();
+  return success();
+}
+
+LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  auto callee = symbols.lookupNearestSymbolFrom<BlockOp>(*this, getCalleeAttr());
+  if (!callee) // C1
+    return emitOpError() << "expected the name of a plan.block, found " << getCalleeAttr();
+  Block &body = callee.getBody().front();
+  size_t numInputs = callee.getNumInputs(), numOutputs = body.getNumArguments() - numInputs;
+  if (getInputs().size() != numInputs || getOutputs().size() != numOutputs) // C1
+    return emitOpError() << "expected " << numInputs << " inputs and " << numOutputs << " outputs of " << getCalleeAttr()
+                         << ", found " << getInputs().size() << " and " << getOutputs().size();
+  for (auto [index, operand] : llvm::enumerate(getOperands())) // C2
+    if (operand.getType() != body.getArgument(index).getType())
+      return emitOpError() << "expected argument " << index << " of " << getCalleeAttr() << " to be "
+                           << body.getArgument(index).getType() << ", found " << operand.getType();
+  return success();
+}
+
+LogicalResult AccumulateOp::verify() {
+  if (tensorOf(getInput()).getShape() != tensorOf(getOutput()).getShape()) // C1
+    return emitOpError() << "expected the shape of " << tensorOf(getInput()) << ", found " << tensorOf(getOutput());
+  return success();
+}
+
+#define GET_OP_CLASSES
+#include "modelpar/Dialect/Plan/IR/PlanOps.cpp.inc"

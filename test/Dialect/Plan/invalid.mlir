@@ -1,0 +1,292 @@
+// RUN: modelpar-opt %s -verify-diagnostics -split-input-file
+
+// plan.input C1
+// expected-error @+1 {{expected 2 dimension names, found 1}}
+plan.input "x" : tensor<8x64xf32> role "data" range [0.0, 1.0] dims ["b"]
+
+// -----
+
+// plan.input C2
+// expected-error @+1 {{expected a range of two bounds in order}}
+plan.input "x" : tensor<8xf32> role "data" range [1.0, 0.0] dims ["b"]
+
+// -----
+
+// plan.parameter C1
+// expected-error @+1 {{expected the name of a plan.buffer, found @w}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [4] value @w state [] []
+
+// -----
+
+// plan.parameter C2
+// expected-error @+1 {{expected one name per state buffer, found 1 names of 0 buffers}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [4] value @w state ["exp_avg"] []
+
+// -----
+
+// plan.parameter C3
+// expected-error @+1 {{expected a checkpoint shape of 4 elements, found 6}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [2, 3] value @w state [] []
+
+// -----
+
+// expected-error @+1 {{expected the name of a plan.buffer, found @nowhere}}
+plan.output "loss" @nowhere
+
+// -----
+
+// plan.buffer C1
+// expected-error @+1 {{expected bytes of at least 0 and slots of at least 1, found 64 and 0}}
+plan.buffer @b activation : tensor<4xf32> bytes 64 slots 0
+
+// -----
+
+// plan.buffer C2
+// expected-error @+1 {{expected a stride of at least 64 bytes, found 32}}
+plan.buffer @b activation : tensor<4xf32> bytes 64 at 0 slots 2 stride 32
+
+// -----
+
+// plan.buffer C3
+// expected-error @+1 {{expected an offset and a stride of at least 0}}
+plan.buffer @b activation : tensor<4xf32> bytes 64 at -64
+
+// -----
+
+// plan.schedule C1
+// expected-error @+1 {{expected one micro-batch per program run, found 1 runs and 2 micro-batches}}
+plan.schedule stage 0 run [@p] on [0, 1]
+
+// -----
+
+// plan.schedule C2
+// expected-error @+1 {{expected the name of a plan.program, found @p}}
+plan.schedule stage 0 run [@p] on [0]
+
+// -----
+
+// plan.schedule C2
+plan.program @p forward stage 1 {}
+// expected-error @+1 {{expected programs of stage 0, found @p of stage 1}}
+plan.schedule stage 0 run [@p] on [0]
+
+// -----
+
+// plan.memory C1
+// expected-error @+1 {{expected one size per part, found 1 parts and 2 sizes}}
+plan.memory stage 0 arena 64 transient 0 parts ["parameters"] [32, 32]
+
+// -----
+
+// plan.memory C2
+// expected-error @+1 {{expected parts that add up to 64 bytes, found 32}}
+plan.memory stage 0 arena 64 transient 0 parts ["parameters"] [32]
+
+// -----
+
+// plan.memory C3
+// expected-error @+1 {{expected the transient part inside the arena of 64 bytes, found it at 128}}
+plan.memory stage 0 arena 64 transient 128 parts ["parameters"] [64]
+
+// -----
+
+// plan.block C1
+// expected-error @+1 {{expected argument 0 to be a buffer, found 'i32'}}
+plan.block @b ins(%x: i32) outs() {}
+
+// -----
+
+// plan.block C3
+plan.block @b ins() outs() {
+  // expected-error @+1 {{expected event 0 to be recorded before it is waited for}}
+  plan.wait waits [0]
+}
+
+// -----
+
+// plan.block C3
+plan.block @b ins() outs() {
+  plan.wait records 0
+  // expected-error @+1 {{expected event 0 to be recorded once}}
+  plan.wait records 0
+}
+
+// -----
+
+// plan.program C4
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected stream 0 to have waited for stream 1 at the end of the body}}
+  plan.collective all_reduce ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)
+    over [#plan.axis<"tp", 4>] reduce "sum" stream 1 records 0
+}
+
+// -----
+
+// plan.use: unknown buffer
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected the name of a plan.buffer, found @b}}
+  %0 = plan.use @b : <tensor<4xf32>>
+}
+
+// -----
+
+// plan.use C1
+plan.buffer @b activation : tensor<4xf32> bytes 64 stage 1
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected a buffer of stage 0, found @b of stage 1}}
+  %0 = plan.use @b : <tensor<4xf32>>
+}
+
+// -----
+
+// plan.use C2
+plan.buffer @b activation : tensor<4xf32> bytes 64
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected the shape and element type of @b, 'tensor<4xf32>', found 'tensor<8xf32>'}}
+  %0 = plan.use @b : <tensor<8xf32>>
+}
+
+// -----
+
+// plan.alloc C1
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected bytes and an offset of at least 0}}
+  %0 = plan.alloc 64 at -64 : <tensor<4xf32>>
+}
+
+// -----
+
+// plan.alias C1
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected the shape and element type of 'tensor<4xf32>', found 'tensor<2x2xf32>'}}
+  %1 = plan.alias %0 : <tensor<4xf32>> as <tensor<2x2xf32>>
+}
+
+// -----
+
+// plan.launch C1
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected attribute "dim" to be a boolean, string, 64-bit number or array of these, found 1 : i32}}
+  plan.launch "unpack" ins() outs(%0 : !plan.buffer<tensor<4xf32>>) {dim = 1 : i32}
+}
+
+// -----
+
+// plan.launch C2
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected at least one output}}
+  plan.launch "matmul" ins() outs() {}
+}
+
+// -----
+
+// plan.collective C1
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected as many outputs as inputs and at least one, found 2 inputs and 1 outputs}}
+  plan.collective all_reduce ins(%0, %0 : !plan.buffer<tensor<4xf32>>, !plan.buffer<tensor<4xf32>>)
+    outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"tp", 4>] reduce "sum"
+}
+
+// -----
+
+// plan.collective C2
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected at least one mesh axis}}
+  plan.collective all_reduce ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [] reduce "sum"
+}
+
+// -----
+
+// plan.collective C3
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected no 'reduce' with all_gather}}
+  plan.collective all_gather ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)
+    over [#plan.axis<"tp", 4>] reduce "sum" dim 0
+}
+
+// -----
+
+// plan.collective C3
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected 'reduce' to be "sum", "max" or "lse", found "mean"}}
+  plan.collective all_reduce ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)
+    over [#plan.axis<"tp", 4>] reduce "mean"
+}
+
+// -----
+
+// plan.collective C4
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected 'dim' to be a dimension of every tensor, found 1 for 'tensor<4xf32>'}}
+  plan.collective all_gather ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)
+    over [#plan.axis<"tp", 4>] dim 1
+}
+
+// -----
+
+// plan.collective C5
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected 'from' with all_to_all}}
+  plan.collective all_to_all ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)
+    over [#plan.axis<"tp", 4>] dim 0
+}
+
+// -----
+
+// plan.call C1
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected the name of a plan.block, found @b}}
+  plan.call @b ins() outs() instance 0
+}
+
+// -----
+
+// plan.call C1
+plan.block @b ins(%x: !plan.buffer<tensor<4xf32>>) outs() {}
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected 1 inputs and 0 outputs of @b, found 0 and 0}}
+  plan.call @b ins() outs() instance 0
+}
+
+// -----
+
+// plan.call C2
+plan.block @b ins(%x: !plan.buffer<tensor<4xf32>>) outs() {}
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<8xf32>>
+  // expected-error @+1 {{expected argument 0 of @b to be '!plan.buffer<tensor<4xf32>>', found '!plan.buffer<tensor<8xf32>>'}}
+  plan.call @b ins(%0 : !plan.buffer<tensor<8xf32>>) outs() instance 0
+}
+
+// -----
+
+// plan.call C3
+plan.block @b ins() outs() {}
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected a call on stream 0, found stream 1}}
+  plan.call @b ins() outs() instance 0 stream 1
+}
+
+// -----
+
+// plan.accumulate C1
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  %1 = plan.alloc 64 : <tensor<8xf32>>
+  // expected-error @+1 {{expected the shape of 'tensor<4xf32>', found 'tensor<8xf32>'}}
+  plan.accumulate %0 into %1 : <tensor<4xf32>> into <tensor<8xf32>>
+}
+
+// -----
+
+// expected-error @+1 {{expected positive sizes of axis "tp", found 1 and 0}}
+module attributes {a = #plan.axis<"tp", 0>} {}

@@ -1,0 +1,62 @@
+// RUN: modelpar-opt %s | modelpar-opt | FileCheck %s
+
+// A whole plan in miniature: tables, buffers, a block, programs, a schedule.
+// CHECK: plan.input "x" : tensor<8x64xf32> role "data" range [-1.000000e+00, 1.000000e+00] dims ["b", "d"]
+plan.input "x" : tensor<8x64xf32> role "data" range [-1.0, 1.0] dims ["b", "d"]
+// CHECK: plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.000000e+00, 2.000000e-02] checkpoint "l0.w" [64, 256] value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
+plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.0, 0.02] checkpoint "l0.w" [64, 256]
+  value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
+// CHECK: plan.output "loss" @loss
+plan.output "loss" @loss
+// CHECK: plan.buffer @x input : tensor<8x64xf32> bytes 2048 at 0 slots 2 stride 2048 per_micro_batch
+plan.buffer @x input : tensor<8x64xf32> bytes 2048 at 0 slots 2 stride 2048 per_micro_batch
+// CHECK: plan.buffer @l0.w parameter : tensor<64x256xf32> bytes 65536 at 4096
+plan.buffer @l0.w parameter : tensor<64x256xf32> bytes 65536 at 4096
+plan.buffer @l0.w.grad gradient : tensor<64x256xf32> bytes 65536
+plan.buffer @l0.w.exp_avg optimizer_state : tensor<64x256xf32> bytes 65536
+plan.buffer @loss output : tensor<f32> bytes 64
+
+// CHECK: plan.block @layer ins(%[[X:.*]]: !plan.buffer<tensor<8x64xf32>>, %[[W:.*]]: !plan.buffer<tensor<64x256xf32>>) outs(%[[Y:.*]]: !plan.buffer<tensor<8x256xf32>>) frame 8192 {
+plan.block @layer ins(%x: !plan.buffer<tensor<8x64xf32>>, %w: !plan.buffer<tensor<64x256xf32>>)
+    outs(%y: !plan.buffer<tensor<8x256xf32>>) frame 8192 {
+  // CHECK: %[[A:.*]] = plan.alloc 8192 at 0 : <tensor<8x256xf32>>
+  %a = plan.alloc 8192 at 0 : <tensor<8x256xf32>>
+  // CHECK: %[[S:.*]] = plan.alloc workspace 64 : <tensor<16xf32>>
+  %s = plan.alloc workspace 64 : <tensor<16xf32>>
+  // CHECK: plan.launch "matmul" ins(%[[X]], %[[W]] : {{.*}}) outs(%[[A]] : {{.*}}) workspace(%[[S]] : {{.*}}) {subscripts = "bd,df->bf"} records 0
+  plan.launch "matmul" ins(%x, %w : !plan.buffer<tensor<8x64xf32>>, !plan.buffer<tensor<64x256xf32>>)
+    outs(%a : !plan.buffer<tensor<8x256xf32>>) workspace(%s : !plan.buffer<tensor<16xf32>>) {subscripts = "bd,df->bf"} records 0
+  // CHECK: %[[B:.*]] = plan.alias %[[A]] : <tensor<8x256xf32>> as <tensor<8x256xf32>>
+  %b = plan.alias %a : <tensor<8x256xf32>> as <tensor<8x256xf32>>
+  // CHECK: plan.collective all_reduce ins(%[[A]] : {{.*}}) outs(%[[B]] : {{.*}}) over [#plan.axis<"tp", 4>] reduce "sum" stream 1 waits [0] records 1
+  plan.collective all_reduce ins(%a : !plan.buffer<tensor<8x256xf32>>) outs(%b : !plan.buffer<tensor<8x256xf32>>)
+    over [#plan.axis<"tp", 4>] reduce "sum" stream 1 waits [0] records 1
+  // CHECK: plan.collective all_to_all {{.*}} over [#plan.axis<"cp", 2, 2>] dim 1 from 0 stream 1 records 2
+  plan.collective all_to_all ins(%b : !plan.buffer<tensor<8x256xf32>>) outs(%a : !plan.buffer<tensor<8x256xf32>>)
+    over [#plan.axis<"cp", 2, 2>] dim 1 from 0 stream 1 records 2
+  // CHECK: plan.launch "activation" ins(%[[B]] : {{.*}}) outs(%[[Y]] : {{.*}}) {kind = "relu"} waits [1, 2]
+  plan.launch "activation" ins(%b : !plan.buffer<tensor<8x256xf32>>) outs(%y : !plan.buffer<tensor<8x256xf32>>)
+    {kind = "relu"} waits [1, 2]
+}
+
+// CHECK: plan.program @stage0.forward forward stage 0 frame 8192 {
+plan.program @stage0.forward forward stage 0 frame 8192 {
+  // CHECK: plan.use @x : <tensor<8x64xf32>>
+  %x = plan.use @x : <tensor<8x64xf32>>
+  %w = plan.use @l0.w : <tensor<64x256xf32>>
+  %y = plan.alloc 8192 : <tensor<8x256xf32>>
+  // CHECK: plan.load "x" into %{{.*}} : <tensor<8x64xf32>>
+  plan.load "x" into %x : <tensor<8x64xf32>>
+  // CHECK: plan.call @layer ins({{.*}}) outs({{.*}}) instance 3 frame 0
+  plan.call @layer ins(%x, %w : !plan.buffer<tensor<8x64xf32>>, !plan.buffer<tensor<64x256xf32>>)
+    outs(%y : !plan.buffer<tensor<8x256xf32>>) instance 3 frame 0
+  %z = plan.alloc 8192 : <tensor<8x256xf32>>
+  // CHECK: plan.accumulate %{{.*}} into %{{.*}} first : <tensor<8x256xf32>> into <tensor<8x256xf32>>
+  plan.accumulate %y into %z first : <tensor<8x256xf32>> into <tensor<8x256xf32>>
+  // CHECK: plan.wait
+  plan.wait
+}
+// CHECK: plan.schedule stage 0 run [@stage0.forward, @stage0.forward] on [0, 1]
+plan.schedule stage 0 run [@stage0.forward, @stage0.forward] on [0, 1]
+// CHECK: plan.memory stage 0 arena 12288 transient 4096 parts ["parameters", "temporaries"] [4096, 8192]
+plan.memory stage 0 arena 12288 transient 4096 parts ["parameters", "temporaries"] [4096, 8192]
