@@ -73,8 +73,11 @@ struct Collective {
   std::vector<CollectivePart> parts;
   std::string label; ///< The instruction, for messages. Members may differ in it.
 };
-/// What is wrong with the description for this group, or that outputs overlap inputs where they may not; Ok when nothing.
+/// Internal, saying what is wrong with the description for this group; Ok when nothing is.
 Status validate(const Collective &collective, const Group &group);
+/// Bytes of part `index` that this member reads (input) and writes (output).
+int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
+int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
 /// Bytes this rank sends if the group is a ring: all_reduce 2(n-1)/n·N, broadcast (n-1)/n·N, the others (n-1)/n·N, with N the bytes
 /// of the whole tensor (all_to_all: of a member's shard), rounded down.
 int64_t ringBytes(const Collective &collective, const Group &group);
