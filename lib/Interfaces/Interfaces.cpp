@@ -12,9 +12,11 @@
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Interfaces/DifferentiableOpInterface.h"
 #include "modelpar/Interfaces/InPlaceOpInterface.h"
+#include "modelpar/Interfaces/ParameterOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 
 #include "modelpar/Interfaces/CostOpInterface.cpp.inc"
 #include "modelpar/Interfaces/DifferentiableOpInterface.cpp.inc"
 #include "modelpar/Interfaces/InPlaceOpInterface.cpp.inc"
+#include "modelpar/Interfaces/ParameterOpInterface.cpp.inc"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.cpp.inc"

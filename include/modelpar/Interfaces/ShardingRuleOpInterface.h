@@ -12,6 +12,7 @@
 #ifndef MODELPAR_INTERFACES_SHARDINGRULEOPINTERFACE_H
 #define MODELPAR_INTERFACES_SHARDINGRULEOPINTERFACE_H
 
+#include "mlir/IR/Builders.h"
 #include "mlir/IR/OpDefinition.h"
 #include "modelpar/Sharding/ShardingRule.h"
 

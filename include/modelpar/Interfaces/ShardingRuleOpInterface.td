@@ -22,7 +22,11 @@ def ShardingRuleOpInterface : OpInterface<"ShardingRuleOpInterface"> {
       "::modelpar::sharding::OpShardingRule", "getShardingRule", (ins)>,
     InterfaceMethod<[{True when the op is a sum over its operands (variadic) and may be split into one op per group of operands
       that are sharded over the same axes; the partial results are then reduced and added.}],
-      "bool", "isSumOverOperands", (ins), [{}], [{ return false; }]>
+      "bool", "isSumOverOperands", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<[{For ops that are sums over their operands: builds the sum of results of such ops (they have one type), and returns the
+      op; it has a sharding rule.}],
+      "::mlir::Operation *", "buildSumOfResults", (ins "::mlir::OpBuilder &":$builder, "::mlir::ValueRange":$values), [{}],
+      [{ return nullptr; }]>
   ];
 }
 

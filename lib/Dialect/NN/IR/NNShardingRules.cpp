@@ -340,6 +340,10 @@ OpShardingRule SumSquaresOp::getShardingRule() {
 
 bool SumSquaresOp::isSumOverOperands() { return true; }
 
+Operation *SumSquaresOp::buildSumOfResults(OpBuilder &builder, ValueRange values) {
+  return SumOp::create(builder, getLoc(), values.front().getType(), values);
+}
+
 OpShardingRule ClipScaleOp::getShardingRule() {
   RuleBuilder rule;
   rule.operand({}).scalars().result({}).result({});

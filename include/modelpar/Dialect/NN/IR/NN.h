@@ -16,6 +16,7 @@
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Interfaces/DifferentiableOpInterface.h"
 #include "modelpar/Interfaces/InPlaceOpInterface.h"
+#include "modelpar/Interfaces/ParameterOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"

@@ -13,6 +13,7 @@ include "modelpar/Interfaces/ShardingRuleOpInterface.td"
 include "modelpar/Interfaces/CostOpInterface.td"
 include "modelpar/Interfaces/DifferentiableOpInterface.td"
 include "modelpar/Interfaces/InPlaceOpInterface.td"
+include "modelpar/Interfaces/ParameterOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 
@@ -41,44 +42,61 @@ def NN_MatrixCost : DeclareOpInterfaceMethods<CostOpInterface, ["isMatrixOp"]>;
 // Result 0 may take the bytes of operand 0; ops that differ define getInPlaceOperands.
 def NN_InPlace : DeclareOpInterfaceMethods<InPlaceOpInterface>;
 def NN_InPlaceOf : DeclareOpInterfaceMethods<InPlaceOpInterface, ["getInPlaceOperands"]>;
-def NN_SumOverOperands : DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["isSumOverOperands"]>;
+def NN_SumOverOperands : DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["isSumOverOperands", "buildSumOfResults"]>;
 
 //===----------------------------------------------------------------------===//
 // Parameters
 //===----------------------------------------------------------------------===//
 
-def NN_ParameterOp : NN_Op<"parameter", [Symbol]> {
+def NN_ParameterOp : NN_Op<"parameter", [Symbol, DeclareOpInterfaceMethods<ParameterOpInterface>]> {
   let summary = "a trained tensor and its optimizer state";
   let arguments = (ins SymbolNameAttr:$sym_name, TypeAttrOf<NN_Tensor>:$type, NN_InitAttr:$init,
                        StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape,
                        DefaultValuedAttr<BoolAttr, "true">:$weight_decay);
   let assemblyFormat = "$sym_name `:` $type `init` $init `checkpoint` $checkpoint_name $checkpoint_shape attr-dict";
   let hasVerifier = 1;
+  let extraClassDefinition = [{
+    ::mlir::RankedTensorType $cppClass::getParameterType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+  }];
 }
 
+// getParameter is each op's own accessor.
+def NN_ParameterUse : DeclareOpInterfaceMethods<ParameterUseOpInterface>;
+def NN_ParameterGradient : DeclareOpInterfaceMethods<ParameterUseOpInterface, ["isGradient"]>;
+
 def NN_ReadParameterOp : NN_Op<"read_parameter", [MemoryEffects<[MemRead<NN_ParameterMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterUse]> {
   let summary = "the value of a parameter, or of its optimizer state";
   let arguments = (ins FlatSymbolRefAttr:$parameter,
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$parameter attr-dict `:` type($result)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getResult(); }
+  }];
 }
 
 def NN_WriteParameterOp : NN_Op<"write_parameter", [MemoryEffects<[MemWrite<NN_ParameterMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterUse]> {
   let summary = "replace the value of a parameter, or of its optimizer state";
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value,
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
+  }];
 }
 
 def NN_GradientOp : NN_Op<"gradient", [MemoryEffects<[MemWrite<NN_GradientMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterGradient]> {
   let summary = "name a value as the gradient of a parameter, whole and before clipping";
   let description = [{Marks which buffer `--dump-grads` and the update read.}];
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
+    bool $cppClass::isGradient() { return true; }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
