@@ -109,6 +109,7 @@ struct Graph {
   std::string name;
   std::vector<Dimension> dims;
   std::vector<GraphInput> inputs;
+  std::vector<GraphParameter> parameters; ///< Of no block in particular; first in the checkpoint's order.
   std::vector<GraphBlock> blocks;
   std::string loss;
   std::string lossPointer;
