@@ -164,6 +164,7 @@ void Checker::checkInputs() {
     if (input.name == "scalars")
       errors.add(input.pointer, "the name 'scalars' is taken by the step's own scalars");
     Symbol symbol{Symbol::Kind::Input, shapeOf(input.dims, input.type, json::join(input.pointer, "dims")), input.pointer};
+    symbol.shape.known &= !input.broken;
     symbol.low = input.low;
     symbol.high = input.high;
     bool integer = input.type == ElementType::Integer;
@@ -196,6 +197,7 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   if (!checkName(parameter.name, parameter.pointer, repeated))
     return;
   TensorShape shape = shapeOf(parameter.dims, ElementType::Float, json::join(parameter.pointer, "dims"));
+  shape.known &= !parameter.broken;
   if (shape.known)
     checkCheckpoint(parameter, shape);
   std::string checkpoint = parameter.checkpointName.empty() ? parameter.name : parameter.checkpointName;
@@ -310,8 +312,13 @@ void Checker::checkOp(size_t index, const GraphOp &op, Scope &local) {
     use(index, name, *symbol, local.count(name) != 0);
     shapes.push_back(symbol->shape);
   }
-  checkIds(op, shapes, local);
-  std::vector<TensorShape> outputs = inferOp(op, shapes, result.dimSizes, errors);
+  if (!op.broken)
+    checkIds(op, shapes, local);
+  std::vector<TensorShape> outputs(op.outputs.size());
+  if (op.broken)
+    llvm::for_each(outputs, [](TensorShape &shape) { shape.known = false; });
+  else
+    outputs = inferOp(op, shapes, result.dimSizes, errors);
   Scope &scope = graph.blocks[index].repeated ? local : globals;
   for (auto [name, shape] : llvm::zip(op.outputs, outputs)) {
     if (!checkName(name, op.pointer))

@@ -49,6 +49,7 @@ struct GraphInput {
   std::string role;          ///< "tokens", "targets", "positions" or "data"
   double low = 0, high = 1;  ///< Integers in [low, high), reals in [low, high].
   std::string pointer;
+  bool broken = false;       ///< Its errors are reported; do not judge what follows from it.
 };
 
 struct Initializer {
@@ -65,6 +66,7 @@ struct GraphParameter {
   std::string checkpointName;      ///< Default: name.
   std::optional<std::vector<int64_t>> checkpointShape; ///< Default: the dims' sizes. A row-major reshape.
   std::string pointer;
+  bool broken = false; ///< As in GraphInput.
 };
 
 /// Attributes of all kinds of ops; Ops.h says which op has which.
@@ -85,6 +87,7 @@ struct GraphOp {
   OpAttributes attributes;
   std::map<std::string, std::string> rename; ///< Dimensions of the outputs, to others of equal size.
   std::string pointer;
+  bool broken = false; ///< As in GraphInput.
 };
 
 /// A value handed from layer to layer: inside the block `name`; `from` outside for the first layer, `next` of the layer
