@@ -74,7 +74,7 @@ static bool saysNothing(std::string_view key) {
       "eos_token_id", "pad_token_id", "sep_token_id", "decoder_start_token_id", "task_specific_params", "output_past", "summary_type",
       "summary_use_proj", "summary_activation", "summary_proj_to_labels", "summary_first_dropout", "return_dict", "output_hidden_states",
       "output_attentions", "torchscript", "problem_type", "id2label", "label2id", "num_labels", "finetuning_task", "tokenizer_class",
-      "prefix", "gradient_checkpointing", "chunk_size_feed_forward", "is_encoder_decoder", "is_decoder", "predict_special_tokens",
+      "prefix", "n_special", "gradient_checkpointing", "chunk_size_feed_forward", "is_encoder_decoder", "is_decoder", "predict_special_tokens",
       "use_bfloat16", "tf_legacy_loss", "_attn_implementation_autoset", "_commit_hash", "_num_labels"};
   return keys.count(key) != 0;
 }

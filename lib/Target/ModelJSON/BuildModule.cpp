@@ -13,6 +13,7 @@
 
 #include "modelpar/Target/ModelJSON/BuildModule.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
+#include "modelpar/Target/ModelJSON/Ops.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"

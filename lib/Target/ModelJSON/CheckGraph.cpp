@@ -84,7 +84,7 @@ private:
 };
 } // namespace
 
-static std::string quoted(const std::string &name) { return "'" + name.substr(0, kMaxNameBytes) + "'"; }
+static std::string inQuotes(const std::string &name) { return "'" + name.substr(0, kMaxNameBytes) + "'"; }
 
 /// Letters, digits, '_', '-', '.', starting with a letter or '_'; "{i}" in the names of a layer's parameters.
 bool Checker::checkName(const std::string &name, const std::string &pointer, bool inRepeat) {
@@ -92,7 +92,7 @@ bool Checker::checkName(const std::string &name, const std::string &pointer, boo
   bool good = !plain.empty() && plain.size() <= kMaxNameBytes && (llvm::isAlpha(plain[0]) || plain[0] == '_') &&
               llvm::all_of(plain, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '-' || c == '.'; });
   if (!good)
-    errors.add(pointer, quoted(name) + " is not a name; expected letters, digits, '_', '-' and '.', starting with a letter or '_', at most " +
+    errors.add(pointer, inQuotes(name) + " is not a name; expected letters, digits, '_', '-' and '.', starting with a letter or '_', at most " +
                             std::to_string(kMaxNameBytes) + " of them");
   return good;
 }
@@ -102,14 +102,14 @@ void Checker::checkDims() {
   for (const Dimension &dim : graph.dims) {
     checkName(dim.name, dim.pointer);
     if (!result.dimSizes.emplace(dim.name, dim.size).second)
-      errors.add(dim.pointer, "dim " + quoted(dim.name) + " is declared twice");
+      errors.add(dim.pointer, "dim " + inQuotes(dim.name) + " is declared twice");
     if (dim.size < 1 || dim.size > kMaxDimSize)
-      errors.add(dim.pointer, "dim " + quoted(dim.name) + " has size " + std::to_string(dim.size) + ", expected 1 to 2^40");
+      errors.add(dim.pointer, "dim " + inQuotes(dim.name) + " has size " + std::to_string(dim.size) + ", expected 1 to 2^40");
     if (dim.role == Dimension::Role::Plain)
       continue;
     const Dimension *&first = dim.role == Dimension::Role::Batch ? batch : sequence;
     if (first)
-      errors.add(dim.pointer, "dims " + quoted(first->name) + " and " + quoted(dim.name) + " have the same role");
+      errors.add(dim.pointer, "dims " + inQuotes(first->name) + " and " + inQuotes(dim.name) + " have the same role");
     first = &dim;
   }
   if (!batch)
@@ -127,12 +127,12 @@ TensorShape Checker::shapeOf(const std::vector<std::string> &dims, ElementType t
       std::vector<std::string_view> known;
       for (const Dimension &dim : graph.dims)
         known.push_back(dim.name);
-      errors.add(pointer, "unknown dim " + quoted(name) + "; " + supportedList(name, known));
+      errors.add(pointer, "unknown dim " + inQuotes(name) + "; " + supportedList(name, known));
       shape.known = false;
       continue;
     }
     if (!seen.insert(name).second) {
-      errors.add(pointer, "dim " + quoted(name) + " occurs twice; declare a second dim of the same size");
+      errors.add(pointer, "dim " + inQuotes(name) + " occurs twice; declare a second dim of the same size");
       shape.known = false;
     }
     shape.dims.push_back({name, size->second});
@@ -154,7 +154,7 @@ void Checker::define(Scope &scope, const std::string &name, Symbol symbol) {
   std::string pointer = symbol.pointer;
   auto outer = globals.find(name);
   if (outer != globals.end() || !scope.emplace(name, std::move(symbol)).second)
-    errors.add(pointer, quoted(name) + " is defined twice, first at " +
+    errors.add(pointer, inQuotes(name) + " is defined twice, first at " +
                             (outer != globals.end() ? outer->second.pointer : scope[name].pointer));
 }
 
@@ -169,11 +169,11 @@ void Checker::checkInputs() {
     symbol.high = input.high;
     bool integer = input.type == ElementType::Integer;
     if (!(input.low <= input.high) || (integer && input.low >= input.high))
-      errors.add(json::join(input.pointer, "range"), "empty range of " + quoted(input.name));
+      errors.add(json::join(input.pointer, "range"), "empty range of " + inQuotes(input.name));
     if (input.role != "data" && !integer)
-      errors.add(input.pointer, "role '" + input.role + "' of " + quoted(input.name) + " needs type i32");
+      errors.add(input.pointer, "role '" + input.role + "' of " + inQuotes(input.name) + " needs type i32");
     if (integer && (input.low < -2147483648.0 || input.high > 2147483648.0))
-      errors.add(json::join(input.pointer, "range"), "range of " + quoted(input.name) + " does not fit i32");
+      errors.add(json::join(input.pointer, "range"), "range of " + inQuotes(input.name) + " does not fit i32");
     define(globals, input.name, std::move(symbol));
   }
 }
@@ -203,7 +203,7 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   std::string checkpoint = parameter.checkpointName.empty() ? parameter.name : parameter.checkpointName;
   for (const std::string &name : {parameter.name, checkpoint})
     if (repeated != (name.find("{i}") != std::string::npos)) {
-      errors.add(parameter.pointer, quoted(name) + (repeated ? " needs {i}, the number of the layer, in its name"
+      errors.add(parameter.pointer, inQuotes(name) + (repeated ? " needs {i}, the number of the layer, in its name"
                                                              : " has {i} in its name outside a repeat"));
       return;
     }
@@ -216,7 +216,7 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   for (int64_t i = 0; i < count; ++i) {
     std::string name = expandIndex(parameter.name, i), file = expandIndex(checkpoint, i);
     if (!symbolNames.insert(name).second || !checkpointNames.insert(file).second) {
-      errors.add(parameter.pointer, "parameter " + quoted(name) + " (" + quoted(file) + " in the checkpoint) exists twice");
+      errors.add(parameter.pointer, "parameter " + inQuotes(name) + " (" + inQuotes(file) + " in the checkpoint) exists twice");
       break;
     }
   }
@@ -229,7 +229,7 @@ void Checker::checkBlockNames() {
     errors.add("/ops", "no ops");
   for (const GraphBlock &block : graph.blocks) {
     if (checkName(block.name, block.pointer) && !names.insert(block.name).second)
-      errors.add(block.pointer, "block name " + quoted(block.name) + " is taken");
+      errors.add(block.pointer, "block name " + inQuotes(block.name) + " is taken");
     if (block.repeat < 1 || block.repeat > kMaxRepeat)
       errors.add(block.pointer, "repeat is " + std::to_string(block.repeat) + ", expected 1 to " + std::to_string(kMaxRepeat));
   }
@@ -261,15 +261,15 @@ void Checker::use(size_t index, const std::string &name, Symbol &symbol, bool lo
 void Checker::enterCarries(size_t index, Scope &local) {
   const GraphBlock &block = graph.blocks[index];
   if (block.repeated && block.carries.empty())
-    errors.add(block.pointer, "repeat " + quoted(block.name) + " carries no value from layer to layer");
+    errors.add(block.pointer, "repeat " + inQuotes(block.name) + " carries no value from layer to layer");
   for (const Carry &carry : block.carries) {
     checkName(carry.name, carry.pointer);
     Symbol symbol{Symbol::Kind::Value, {}, carry.pointer};
     symbol.shape.known = false;
     if (auto from = globals.find(carry.from); from == globals.end()) {
-      errors.add(json::join(carry.pointer, "from"), quoted(carry.from) + " is not defined before " + quoted(block.name));
+      errors.add(json::join(carry.pointer, "from"), inQuotes(carry.from) + " is not defined before " + inQuotes(block.name));
     } else if (from->second.kind == Symbol::Kind::Parameter || from->second.shape.type == ElementType::Integer) {
-      errors.add(json::join(carry.pointer, "from"), quoted(carry.from) + " is " +
+      errors.add(json::join(carry.pointer, "from"), inQuotes(carry.from) + " is " +
                      (from->second.kind == Symbol::Kind::Parameter ? "a parameter" : "of integers") + "; only float values are carried");
     } else {
       from->second.used = true;
@@ -292,8 +292,8 @@ void Checker::checkIds(const GraphOp &op, const std::vector<TensorShape> &shapes
     return;
   const TensorShape::Dim &dim = embedding ? rows.dims.front() : rows.dims.back();
   if (ids->high > static_cast<double>(dim.size) || (embedding && ids->low < 0))
-    errors.add(op.pointer, op.kind + " " + quoted(op.name) + ": range [" + std::to_string(static_cast<int64_t>(ids->low)) + ", " +
-                               std::to_string(static_cast<int64_t>(ids->high)) + ") of " + quoted(op.inputs[embedding ? 0 : 1]) +
+    errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": range [" + std::to_string(static_cast<int64_t>(ids->low)) + ", " +
+                               std::to_string(static_cast<int64_t>(ids->high)) + ") of " + inQuotes(op.inputs[embedding ? 0 : 1]) +
                                " leaves dim '" + dim.name + "' of size " + std::to_string(dim.size));
 }
 
@@ -304,8 +304,8 @@ void Checker::checkOp(size_t index, const GraphOp &op, Scope &local) {
     if (!symbol) {
       std::string pointer = json::join(json::join(op.pointer, "inputs"), i);
       auto inside = hidden.find(name);
-      errors.add(pointer, inside != hidden.end() ? quoted(name) + " lives inside the repeat " + quoted(inside->second) + "; carry it out"
-                                                 : op.kind + " " + quoted(op.name) + ": operand " + quoted(name) + " is not defined before it");
+      errors.add(pointer, inside != hidden.end() ? inQuotes(name) + " lives inside the repeat " + inQuotes(inside->second) + "; carry it out"
+                                                 : op.kind + " " + inQuotes(op.name) + ": operand " + inQuotes(name) + " is not defined before it");
       shapes.emplace_back().known = false;
       continue;
     }
@@ -341,13 +341,13 @@ void Checker::leaveCarries(size_t index, Scope &local) {
     auto next = local.find(carry.next);
     std::string pointer = json::join(carry.pointer, "next");
     if (next == local.end() || next->second.kind != Symbol::Kind::Value) {
-      errors.add(pointer, quoted(carry.next) + " is not a value of the repeat " + quoted(block.name));
+      errors.add(pointer, inQuotes(carry.next) + " is not a value of the repeat " + inQuotes(block.name));
     } else {
       next->second.used = true;
       after.shape = next->second.shape;
       auto first = local.find(carry.name);
       if (first != local.end() && first->second.shape.known && after.shape.known && first->second.shape.dims != after.shape.dims)
-        errors.add(pointer, quoted(carry.next) + " " + toString(after.shape) + " cannot be carried as " + quoted(carry.name) + " " +
+        errors.add(pointer, inQuotes(carry.next) + " " + toString(after.shape) + " cannot be carried as " + inQuotes(carry.name) + " " +
                                 toString(first->second.shape));
     }
     result.blocks[index].results.push_back(carry.next);
@@ -361,7 +361,7 @@ void Checker::checkBlock(size_t index) {
   result.blocks.emplace_back();
   Scope local;
   if (symbolNames.count(block.name))
-    errors.add(block.pointer, "block name " + quoted(block.name) + " is a parameter's name");
+    errors.add(block.pointer, "block name " + inQuotes(block.name) + " is a parameter's name");
   for (const GraphParameter &parameter : block.parameters)
     checkParameter(parameter, &block, block.repeated ? local : globals);
   enterCarries(index, local);
@@ -381,12 +381,12 @@ void Checker::checkBlock(size_t index) {
 void Checker::checkLoss() {
   auto loss = globals.find(graph.loss);
   if (loss == globals.end()) {
-    errors.add(graph.lossPointer, "loss " + quoted(graph.loss) + " is not a value of the graph");
+    errors.add(graph.lossPointer, "loss " + inQuotes(graph.loss) + " is not a value of the graph");
     return;
   }
   loss->second.used = true;
   if (loss->second.shape.known && (loss->second.kind != Symbol::Kind::Value || !loss->second.shape.dims.empty()))
-    errors.add(graph.lossPointer, "loss " + quoted(graph.loss) + " " + toString(loss->second.shape) +
+    errors.add(graph.lossPointer, "loss " + inQuotes(graph.loss) + " " + toString(loss->second.shape) +
                                       " is not a scalar value; expected the result of cross_entropy or squared_error");
 }
 
@@ -395,7 +395,7 @@ void Checker::reportUnused(const Scope &scope) {
     if (!symbol.used)
       errors.add(symbol.pointer, (symbol.kind == Symbol::Kind::Input       ? "input "
                                   : symbol.kind == Symbol::Kind::Parameter ? "parameter "
-                                                                           : "value ") + quoted(name) + " is never used");
+                                                                           : "value ") + inQuotes(name) + " is never used");
 }
 
 /// A block that is not repeated returns what later blocks or the loss use, in order of definition.
