@@ -32,6 +32,7 @@ struct Symbol {
   bool used = false;
   size_t block = 0;     ///< Values: where they are defined.
   double low = 0, high = 0; ///< Inputs.
+  std::string role;         ///< Inputs.
 };
 using Scope = std::map<std::string, Symbol>;
 
@@ -49,6 +50,10 @@ public:
       checkBlock(i);
     checkLoss();
     reportUnused(globals);
+    // Another mistake may be why nothing uses a tensor.
+    if (errors.empty())
+      for (const auto &[pointer, message] : unused)
+        errors.add(pointer, message);
     orderResults();
     return std::move(result);
   }
@@ -65,6 +70,7 @@ private:
   void leaveCarries(size_t index, Scope &local);
   void checkIds(const GraphOp &op, const std::vector<TensorShape> &shapes, Scope &local);
   void checkLoss();
+  /// Notes what nothing uses, for the end.
   void reportUnused(const Scope &scope);
   void orderResults();
 
@@ -79,8 +85,9 @@ private:
   CheckedGraph result;
   Scope globals;
   std::map<std::string, std::string> hidden; ///< Names inside repeated blocks, for messages: name → block.
+  std::vector<std::pair<std::string, std::string>> unused; ///< Pointer and message.
   std::set<std::string> symbolNames, checkpointNames;
-  int64_t numParameters = 0;
+  int64_t numParameters = 0, numTargets = 0;
 };
 } // namespace
 
@@ -137,7 +144,7 @@ TensorShape Checker::shapeOf(const std::vector<std::string> &dims, ElementType t
     }
     shape.dims.push_back({name, size->second});
     if (size->second < 1 || __builtin_mul_overflow(elements, size->second, &elements) || elements > kMaxElements) {
-      if (shape.known)
+      if (shape.known && size->second >= 1) // A bad size was reported at its dim.
         errors.add(pointer, "tensor " + toString(shape) + " has more than 2^48 elements");
       shape.known = false;
       elements = 1;
@@ -167,11 +174,17 @@ void Checker::checkInputs() {
     symbol.shape.known &= !input.broken;
     symbol.low = input.low;
     symbol.high = input.high;
+    symbol.role = input.role;
     bool integer = input.type == ElementType::Integer;
     if (!(input.low <= input.high) || (integer && input.low >= input.high))
       errors.add(json::join(input.pointer, "range"), "empty range of " + inQuotes(input.name));
-    if (input.role != "data" && !integer)
+    if (!input.broken && input.role != "data" && !integer) {
       errors.add(input.pointer, "role '" + input.role + "' of " + inQuotes(input.name) + " needs type i32");
+      symbol.shape.known = false;
+    }
+    // The count of labels that the loss is divided by is one number.
+    if (input.role == "targets" && ++numTargets == 2)
+      errors.add(input.pointer, "second input of role 'targets', expected at most one");
     if (integer && (input.low < -2147483648.0 || input.high > 2147483648.0))
       errors.add(json::join(input.pointer, "range"), "range of " + inQuotes(input.name) + " does not fit i32");
     define(globals, input.name, std::move(symbol));
@@ -205,7 +218,8 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
     if (repeated != (name.find("{i}") != std::string::npos)) {
       errors.add(parameter.pointer, inQuotes(name) + (repeated ? " needs {i}, the number of the layer, in its name"
                                                              : " has {i} in its name outside a repeat"));
-      return;
+      shape.known = false;
+      return define(scope, parameter.name, Symbol{Symbol::Kind::Parameter, std::move(shape), parameter.pointer});
     }
   int64_t count = repeated ? block->repeat : 1;
   if (count > kMaxRepeat || (numParameters += count) > kMaxParameters) {
@@ -290,6 +304,9 @@ void Checker::checkIds(const GraphOp &op, const std::vector<TensorShape> &shapes
   const TensorShape &rows = shapes[embedding ? 1 : 0];
   if (!ids || ids->kind != Symbol::Kind::Input || rows.dims.empty())
     return;
+  if (!embedding && ids->role != "targets")
+    errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": targets " + inQuotes(op.inputs[1]) + " have role '" + ids->role +
+                               "', expected 'targets': its labels are counted");
   const TensorShape::Dim &dim = embedding ? rows.dims.front() : rows.dims.back();
   if (ids->high > static_cast<double>(dim.size) || (embedding && ids->low < 0))
     errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": range [" + std::to_string(static_cast<int64_t>(ids->low)) + ", " +
@@ -349,6 +366,8 @@ void Checker::leaveCarries(size_t index, Scope &local) {
       if (first != local.end() && first->second.shape.known && after.shape.known && first->second.shape.dims != after.shape.dims)
         errors.add(pointer, inQuotes(carry.next) + " " + toString(after.shape) + " cannot be carried as " + inQuotes(carry.name) + " " +
                                 toString(first->second.shape));
+      if (first != local.end())
+        after.shape = first->second.shape; // What follows expects this one.
     }
     result.blocks[index].results.push_back(carry.next);
     checkName(carry.result, json::join(carry.pointer, "result"));
@@ -393,9 +412,10 @@ void Checker::checkLoss() {
 void Checker::reportUnused(const Scope &scope) {
   for (const auto &[name, symbol] : scope)
     if (!symbol.used)
-      errors.add(symbol.pointer, (symbol.kind == Symbol::Kind::Input       ? "input "
-                                  : symbol.kind == Symbol::Kind::Parameter ? "parameter "
-                                                                           : "value ") + inQuotes(name) + " is never used");
+      unused.emplace_back(symbol.pointer, (symbol.kind == Symbol::Kind::Input       ? "input "
+                                           : symbol.kind == Symbol::Kind::Parameter ? "parameter "
+                                                                                    : "value ") +
+                                              inQuotes(name) + " is never used");
 }
 
 /// A block that is not repeated returns what later blocks or the loss use, in order of definition.
