@@ -1,0 +1,89 @@
+//===- MutationTest.cpp - no reduction can be wrong unnoticed -------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Doubles, drops or misplaces each reduction of a partitioned module in turn: the verifier must reject it, and with the verifier off the run must differ from
+// one rank's.
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <sstream>
+
+using namespace modelpar;
+using namespace modelpar::test;
+
+namespace {
+
+pipelines::CompileOptions optionsFor(const std::string &model, int64_t tp, int64_t dp) {
+  pipelines::CompileOptions options = compileOptions(model, tp * dp);
+  options.tp = tp;
+  options.dp = dp;
+  options.microBatch = dp == 1 && tp == 1 ? 8 : 2;
+  options.optimizer = "sgd";
+  if (model != "mlp.json")
+    options.sequence = 12;
+  return options;
+}
+
+std::string readText(const std::string &path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class Mutation : public ::testing::TestWithParam<std::tuple<const char *, const char *>> {};
+
+TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
+  auto [model, mode] = GetParam();
+  RunOptions runOptions;
+  runOptions.steps = 2;
+  runOptions.learningRate = 0.5;
+  const RunResult one = run(compileModel(optionsFor(model, 1, 1)).plan, runOptions);
+  ASSERT_EQ(one.error, "");
+
+  const pipelines::CompileOptions base = optionsFor(model, 2, 2);
+  const std::string text = readText(base.modelFile);
+  int mutated = 0;
+  for (int index = 0;; ++index) {
+    ASSERT_LT(index, 1000);
+    pipelines::CompileOptions options = base;
+    options.passesAfterPartition = "test-mutate-reductions{index=" + std::to_string(index) + " mode=" + mode + "},verify-partitioned";
+    pipelines::CompileResult rejected = pipelines::compile(text, options);
+    if (!rejected.errors.empty() && rejected.errors[0].find("no reduction") != std::string::npos)
+      break; // Past the last one.
+    EXPECT_FALSE(rejected.ok) << mode << " of reduction " << index << " passes the verifier";
+    ++mutated;
+
+    options.passesAfterPartition = "test-mutate-reductions{index=" + std::to_string(index) + " mode=" + mode + "}";
+    options.verify = options.verifyPlan = false;
+    pipelines::CompileResult unverified = pipelines::compile(text, options);
+    ASSERT_TRUE(unverified.ok) << (unverified.errors.empty() ? "" : unverified.errors[0]);
+    RunResult result = run(unverified.plan, runOptions);
+    if (result.error.empty()) {
+      Agreement agreement = compare(one, result);
+      EXPECT_FALSE(agreement.worst() <= 1.0) << mode << " of reduction " << index << " is not seen: " << agreement.toString();
+    }
+  }
+  EXPECT_GE(mutated, 6) << "too few reductions were found";
+  std::printf("  %d mutations\n", mutated);
+}
+
+INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
+                         ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json"), ::testing::Values("double", "drop", "misplace")),
+                         [](const auto &info) {
+                           std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
+                           for (char &c : name)
+                             c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+                           return name;
+                         });
+
+} // namespace

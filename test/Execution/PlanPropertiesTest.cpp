@@ -1,0 +1,85 @@
+//===- PlanPropertiesTest.cpp - same bytes, same bits, dropout, volume ----===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "Harness.h"
+
+#include <gtest/gtest.h>
+
+using namespace modelpar;
+using namespace modelpar::test;
+
+namespace {
+
+pipelines::CompileOptions tiny(int64_t tp, int64_t dp) {
+  pipelines::CompileOptions options = compileOptions("gpt2-tiny.json", tp * dp);
+  options.tp = tp;
+  options.dp = dp;
+  options.sequence = 16;
+  return options;
+}
+
+TEST(Plan, CompilingTwiceGivesTheSameBytes) {
+  pipelines::CompileResult first = compileModel(tiny(2, 2)), second = compileModel(tiny(2, 2));
+  ASSERT_TRUE(first.ok);
+  EXPECT_EQ(first.planText, second.planText);
+}
+
+TEST(Plan, RunningTwiceGivesTheSameBits) {
+  pipelines::CompileResult compiled = compileModel(tiny(2, 2));
+  ASSERT_TRUE(compiled.ok);
+  RunResult first = run(compiled.plan, {}), second = run(compiled.plan, {});
+  ASSERT_EQ(first.error, "");
+  EXPECT_EQ(first.losses, second.losses);
+  EXPECT_EQ(first.gradNorms, second.gradNorms);
+  EXPECT_EQ(first.weights, second.weights);
+}
+
+TEST(Plan, ThreadsPerRankDoNotChangeTheLoss) {
+  pipelines::CompileResult compiled = compileModel(tiny(1, 2));
+  ASSERT_TRUE(compiled.ok);
+  RunOptions threads;
+  threads.numThreads = 3;
+  RunResult first = run(compiled.plan, {}), second = run(compiled.plan, threads);
+  ASSERT_EQ(first.error, "");
+  EXPECT_LE(compare(first, second).worst(), 1.0);
+}
+
+TEST(Plan, MeasuredMemoryIsWithinThePlan) {
+  pipelines::CompileResult compiled = compileModel(tiny(2, 1));
+  ASSERT_TRUE(compiled.ok);
+  RunResult result = run(compiled.plan, {});
+  ASSERT_EQ(result.error, "");
+  EXPECT_EQ(result.plannedBytes, compiled.plan.stages[0].arenaBytes);
+  // Pages are 4 KiB; the last one may be begun.
+  EXPECT_LE(result.measuredBytes, (result.plannedBytes + 4095) / 4096 * 4096);
+}
+
+/// gpt2-tiny's text with dropout switched on.
+std::string withDropout() {
+  return R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4,
+             "resid_pdrop": 0.2, "embd_pdrop": 0.1, "attn_pdrop": 0.3})";
+}
+
+class Dropout : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+
+TEST_P(Dropout, DropsTheSameElementsUnderEveryPlan) {
+  auto [tp, dp] = GetParam();
+  pipelines::CompileOptions one = tiny(1, 1), parallel = tiny(tp, dp);
+  one.modelFile = parallel.modelFile = "dropout.json";
+  parallel.microBatch = 2;
+  RunResult a = run(compileText(withDropout(), one).plan, {}), b = run(compileText(withDropout(), parallel).plan, {});
+  ASSERT_EQ(a.error, "");
+  ASSERT_EQ(b.error, "");
+  Agreement agreement = compare(a, b);
+  EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
+  one.dropout = false;
+  RunResult off = run(compileText(withDropout(), one).plan, {});
+  EXPECT_GT(compare(a, off).losses, 10) << "dropout changes nothing";
+}
+INSTANTIATE_TEST_SUITE_P(Meshes, Dropout, ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2}, std::pair<int64_t, int64_t>{2, 2}));
+
+} // namespace
