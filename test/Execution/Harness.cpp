@@ -210,12 +210,13 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
       result.losses.push_back(loss);
       result.gradNorms.push_back(norm);
     }
-    if (step == 1)
+    if (step == 1 && options.keepTensors)
       for (const planformat::Parameter &parameter : plan.parameters)
         gatherer.add(result.gradients, parameter.name, executor.bufferView(parameter.gradient));
   }
-  for (const planformat::Parameter &parameter : plan.parameters)
-    gatherer.add(result.weights, parameter.name, executor.bufferView(parameter.value));
+  if (options.keepTensors)
+    for (const planformat::Parameter &parameter : plan.parameters)
+      gatherer.add(result.weights, parameter.name, executor.bufferView(parameter.value));
   std::lock_guard<std::mutex> lock(gatherer.mutex());
   result.plannedBytes = std::max(result.plannedBytes, executor.plannedBytes());
   result.measuredBytes = std::max(result.measuredBytes, executor.measuredBytes());

@@ -32,6 +32,7 @@ struct RunOptions {
   std::optional<uint64_t> streamFuzz;
   /// Ignore labels unevenly; the first data-parallel quarter of the batch then has none in some steps.
   bool ignoreLabels = true;
+  bool keepTensors = true; ///< Gradients and weights; large models only want the figures.
   /// Added to one element of a parameter before the first step: (name, global index, value).
   std::optional<std::tuple<std::string, int64_t, double>> perturbation;
 };

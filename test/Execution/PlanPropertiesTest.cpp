@@ -58,6 +58,27 @@ TEST(Plan, MeasuredMemoryIsWithinThePlan) {
   EXPECT_LE(result.measuredBytes, (result.plannedBytes + 4095) / 4096 * 4096);
 }
 
+class Gpt2Memory : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+
+TEST_P(Gpt2Memory, IsPlannedExactly) {
+  pipelines::CompileOptions options = compileOptions("gpt2.json", 2);
+  std::tie(options.tp, options.dp) = GetParam();
+  options.globalBatch = 2;
+  options.sequence = 64;
+  pipelines::CompileResult compiled = compileModel(options);
+  ASSERT_TRUE(compiled.ok);
+  RunOptions runOptions;
+  runOptions.steps = 2;
+  runOptions.keepTensors = false;
+  RunResult result = run(compiled.plan, runOptions);
+  ASSERT_EQ(result.error, "");
+  std::printf("  planned %.1f MiB, measured %.1f MiB\n", double(result.plannedBytes) / (1 << 20), double(result.measuredBytes) / (1 << 20));
+  EXPECT_LE(result.measuredBytes, (result.plannedBytes + 4095) / 4096 * 4096);
+  EXPECT_GE(double(result.measuredBytes), 0.9 * double(result.plannedBytes));
+}
+INSTANTIATE_TEST_SUITE_P(Meshes, Gpt2Memory, ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2}),
+                         [](const auto &info) { return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second); });
+
 /// gpt2-tiny's text with dropout switched on.
 std::string withDropout() {
   return R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32, "n_layer": 2, "n_head": 4,
