@@ -23,16 +23,22 @@ def NN_InitKind : NN_I32Enum<"InitKind", "distribution of a parameter's first va
 def NN_ActivationKind : NN_I32Enum<"ActivationKind", "elementwise non-linearity", [
   I32EnumAttrCase<"relu", 0>, I32EnumAttrCase<"gelu", 1>, I32EnumAttrCase<"gelu_tanh", 2>,
   I32EnumAttrCase<"silu", 3>, I32EnumAttrCase<"tanh", 4>, I32EnumAttrCase<"sigmoid", 5>]>;
-def NN_ActivationKindAttr : EnumAttr<NN_Dialect, NN_ActivationKind, "activation">;
+def NN_ActivationKindAttr : EnumAttr<NN_Dialect, NN_ActivationKind, "activation"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def NN_ParameterSlot : NN_I32Enum<"ParameterSlot", "which tensor kept for a parameter", [
   I32EnumAttrCase<"value", 0>, I32EnumAttrCase<"exp_avg", 1>, I32EnumAttrCase<"exp_avg_sq", 2>]>;
-def NN_ParameterSlotAttr : EnumAttr<NN_Dialect, NN_ParameterSlot, "slot">;
+def NN_ParameterSlotAttr : EnumAttr<NN_Dialect, NN_ParameterSlot, "slot"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 def NN_Role : NN_I32Enum<"Role", "what a block function computes", [
   I32EnumAttrCase<"forward", 0>, I32EnumAttrCase<"backward_input", 1>,
   I32EnumAttrCase<"backward_weight", 2>, I32EnumAttrCase<"update", 3>]>;
-def NN_RoleAttr : EnumAttr<NN_Dialect, NN_Role, "role">;
+def NN_RoleAttr : EnumAttr<NN_Dialect, NN_Role, "role"> {
+  let assemblyFormat = "`<` $value `>`";
+}
 
 // A double that can be hashed; equal means the same bits' value.
 def NN_NumberParameter : AttrOrTypeParameter<"::modelpar::nn::Number", "a number", "double">;
