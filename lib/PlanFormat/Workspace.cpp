@@ -7,37 +7,22 @@
 
 #include "modelpar/PlanFormat/Workspace.h"
 
-#include <algorithm>
-
 namespace modelpar::planformat {
 
-/// Rows of the score matrix that the attention kernels hold at once, per scratch slice.
-static constexpr int64_t kAttentionRows = 64;
-
-/// Attention keeps a block of query rows against all keys: [kAttentionRows, t] scores in fp32, twice (probabilities and their gradient)
-/// for the backward kernel. One block per (batch, head) pair may be in work, but no more than 16: a bound that does not depend on the
-/// number of threads, so that the plan fits every machine.
-static int64_t attentionBytes(const std::vector<TensorType> &inputs, size_t queryIndex, int64_t matrices) {
-  if (inputs.size() < queryIndex + 2)
-    return 0;
-  const TensorType &query = inputs[queryIndex], &key = inputs[queryIndex + 1];
-  if (query.shape.size() < 4 || key.shape.size() < 2)
-    return 0;
-  std::vector<int64_t> q = sharding::maxShardShape(query.shape, query.sharding);
-  std::vector<int64_t> k = sharding::maxShardShape(key.shape, key.sharding);
-  int64_t pairs = q[0];
-  for (size_t i = 2; i + 1 < q.size(); ++i)
-    pairs *= q[i];
-  int64_t slices = std::min<int64_t>(std::max<int64_t>(pairs, 1), 16);
-  return slices * matrices * kAttentionRows * k[1] * byteSize(DType::F32);
-}
+/// cuBLASLt picks faster algorithms when it may use some scratch; the size is NVIDIA's recommendation for recent GPUs.
+static constexpr int64_t kCudaMatmulBytes = int64_t{32} << 20;
+/// Partial sums of the blocks of a reduction over all elements: one double per block.
+static constexpr int64_t kCudaReductionBytes = int64_t{1024} * 8;
 
 int64_t workspaceBytes(std::string_view op, std::string_view deviceKind, const Attributes &attributes,
                        const std::vector<TensorType> &inputs, const std::vector<TensorType> &outputs) {
-  if (op == "attention")
-    return attentionBytes(inputs, 0, 1);
-  if (op == "attention_grad")
-    return attentionBytes(inputs, 1, 2);
+  // CPU kernels keep packed panels and tiles of scores on their threads' stacks.
+  if (deviceKind != "cuda")
+    return 0;
+  if (op == "matmul")
+    return kCudaMatmulBytes;
+  if (op == "sum_squares" || op == "token_loss" || op == "squared_error")
+    return kCudaReductionBytes;
   return 0;
 }
 

@@ -1,0 +1,100 @@
+//===- KernelConformanceTest.cpp - every kernel on every backend -----------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Runs the cases in f32 and f64 on the CPU, and on a CUDA device where there is one.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelCases.h"
+
+#include <gtest/gtest.h>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+using namespace modelpar::runtime::test;
+using planformat::DType;
+
+namespace {
+
+const KernelCases &allCases() {
+  static const KernelCases cases = [] {
+    KernelCases result;
+    addLinearCases(result);
+    addModelCases(result);
+    addLossCases(result);
+    addUpdateCases(result);
+    return result;
+  }();
+  return cases;
+}
+
+struct Variant {
+  std::string backend;
+  size_t index;
+  DType dtype;
+};
+
+/// None for a backend that is not here.
+std::vector<Variant> variants(const std::string &backend, std::vector<DType> dtypes) {
+  std::vector<Variant> result;
+  std::string reason;
+  if (backend == "cuda" && !cudaBackend(reason))
+    return result;
+  for (size_t i = 0; i < allCases().size(); ++i)
+    for (DType dtype : dtypes)
+      result.push_back({backend, i, dtype});
+  return result;
+}
+
+std::string variantName(const testing::TestParamInfo<Variant> &info) {
+  const KernelCase &c = allCases()[info.param.index];
+  return c.op + "_" + c.name + "_" + std::string(planformat::name(info.param.dtype));
+}
+
+class KernelConformance : public testing::TestWithParam<Variant> {};
+
+TEST_P(KernelConformance, MatchesNaive) {
+  const Variant &variant = GetParam();
+  const KernelCase &c = allCases()[variant.index];
+  std::string reason;
+  Backend *backend = variant.backend == "cpu" ? &cpuBackend() : cudaBackend(reason);
+  ASSERT_TRUE(backend) << reason;
+  if (!backend->supports(c.op, variant.dtype))
+    GTEST_SKIP() << "no " << variant.backend << " kernel for " << c.op << " in " << planformat::name(variant.dtype);
+  Tensors outputs = c.outputs;
+  for (Tensor &output : outputs)
+    std::fill(output.values.begin(), output.values.end(), 0.0);
+  Status status = backend->run(c.op, c.attributes, c.inputs, outputs, {variant.dtype, 2, c.instance});
+  ASSERT_TRUE(status.ok()) << status.message();
+  double tolerance = variant.dtype == DType::F64 && c.tolerance > 0 ? kDoubleRounding : c.tolerance;
+  for (size_t i = 0; i < outputs.size(); ++i)
+    EXPECT_LE(worstError(outputs[i], c.outputs[i]), tolerance) << "output " << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Cpu, KernelConformance, testing::ValuesIn(variants("cpu", {DType::F32, DType::F64})),
+                         variantName);
+INSTANTIATE_TEST_SUITE_P(Cuda, KernelConformance, testing::ValuesIn(variants("cuda", {DType::F32})), variantName);
+
+TEST(KernelConformanceSuite, RunsOnCuda) {
+  std::string reason;
+  if (!cudaBackend(reason))
+    GTEST_SKIP() << "kernels are not compared on CUDA: " << reason;
+}
+
+/// Every op that the CPU has a kernel for has a case.
+TEST(KernelConformanceSuite, CoversEveryOp) {
+  KernelRegistry registry;
+  registerCpuKernels(registry);
+  for (const std::string &op : registry.ops("cpu")) {
+    bool covered = false;
+    for (const KernelCase &c : allCases())
+      covered |= c.op == op;
+    EXPECT_TRUE(covered) << op;
+  }
+}
+
+} // namespace

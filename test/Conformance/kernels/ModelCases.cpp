@@ -1,0 +1,156 @@
+//===- ModelCases.cpp - norms, attention, dropout --------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Naive results for layer norm, attention (whole score matrix, in double) and dropout.
+//
+//===----------------------------------------------------------------------===//
+
+#include "KernelCases.h"
+#include "runtime/base/Philox.h"
+
+#include <cmath>
+#include <limits>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+using namespace modelpar::runtime::test;
+using planformat::Scalar;
+
+namespace {
+
+/// Dropout's definition, written out: kept or not, for one global index.
+bool kept(const Tensor &scalars, double rate, int64_t key, int64_t instance, int64_t index) {
+  auto field = [&](Scalar s) { return static_cast<uint64_t>(scalars.values[static_cast<int>(s)]); };
+  uint64_t seed = (field(Scalar::SeedHigh) << 32) + field(Scalar::SeedLow);
+  uint64_t mixed = seed ^ static_cast<uint64_t>(key + 1) * 0x9E3779B97F4A7C15ull;
+  PhiloxCounter counter = {static_cast<uint32_t>(index / 4), static_cast<uint32_t>((index / 4) >> 32),
+                           static_cast<uint32_t>(field(Scalar::Step)), static_cast<uint32_t>(instance)};
+  PhiloxKey words = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
+  return philox4x32(counter, words)[index % 4] >= rate * 4294967296.0;
+}
+
+void addDropout(KernelCases &cases) {
+  Tensor x = Tensor::integers({6, 50}, 1), scalars = Tensor::scalars();
+  for (double rate : {0.0, 0.25, 1.0}) {
+    Tensor y = x;
+    for (int64_t i = 0; i < x.size(); ++i)
+      y.values[i] = rate < 1 && kept(scalars, rate, 7, 2, i) ? x.values[i] / (1 - rate) : 0;
+    cases.push_back({"rate" + std::to_string(int(rate * 100)), "dropout", {{"rate", rate}, {"key", int64_t(7)}},
+                     {x, scalars}, {y}, kRounding, 2});
+  }
+}
+
+void addLayerNorm(KernelCases &cases, const std::string &name, int64_t rows, int64_t columns) {
+  Tensor x = Tensor::reals({2, rows / 2, columns}, 1), w = Tensor::reals({columns}, 2), b = Tensor::reals({columns}, 3),
+         g = Tensor::reals({2, rows / 2, columns}, 4);
+  const double epsilon = 1e-5;
+  Tensor y = x, mean = Tensor::zeros({2, rows / 2}), rstd = mean, dx = x, dw = Tensor::zeros({columns}), db = dw;
+  for (int64_t r = 0; r < rows; ++r) {
+    const double *row = &x.values[r * columns], *grad = &g.values[r * columns];
+    double m = 0, v = 0, sum = 0, sumHat = 0;
+    for (int64_t i = 0; i < columns; ++i)
+      m += row[i] / columns;
+    for (int64_t i = 0; i < columns; ++i)
+      v += (row[i] - m) * (row[i] - m) / columns;
+    double s = 1 / std::sqrt(v + epsilon);
+    mean.values[r] = m;
+    rstd.values[r] = s;
+    for (int64_t i = 0; i < columns; ++i) {
+      double hat = (row[i] - m) * s;
+      y.values[r * columns + i] = hat * w.values[i] + b.values[i];
+      dw.values[i] += grad[i] * hat;
+      db.values[i] += grad[i];
+      sum += grad[i] * w.values[i];
+      sumHat += grad[i] * w.values[i] * hat;
+    }
+    for (int64_t i = 0; i < columns; ++i)
+      dx.values[r * columns + i] =
+          s * (grad[i] * w.values[i] - sum / columns - (row[i] - m) * s * sumHat / columns);
+  }
+  cases.push_back({name, "layer_norm", {{"epsilon", epsilon}}, {x, w, b}, {y, mean, rstd}, kLongSums});
+  cases.push_back({name, "layer_norm_input_grad", {}, {g, x, w, mean, rstd}, {dx}, kLongSums});
+  cases.push_back({name, "layer_norm_weight_grad", {}, {g, x, mean, rstd}, {dw, db}, kLongSums});
+}
+
+struct AttentionConfig {
+  std::string name;
+  int64_t b, s, g, r, d, t;
+  bool grouped, causal;
+  double rate;
+  int64_t queryOffset = 0, keyOffset = 0; ///< Of the local parts; the global sequences are long enough.
+};
+
+void addAttention(KernelCases &cases, const AttentionConfig &c) {
+  const double scale = 0.375;
+  std::vector<int64_t> queryShape = {c.b, c.s, c.g, c.r, c.d}, rowShape = {c.b, c.s, c.g, c.r};
+  if (!c.grouped) {
+    queryShape.erase(queryShape.begin() + 3);
+    rowShape.pop_back();
+  }
+  Tensor q = Tensor::reals(queryShape, 1), k = Tensor::reals({c.b, c.t, c.g, c.d}, 2),
+         v = Tensor::reals({c.b, c.t, c.g, c.d}, 3), grad = Tensor::reals(queryShape, 4), scalars = Tensor::scalars();
+  q.offset[1] = c.queryOffset;
+  q.global[1] = c.queryOffset + c.s + 5;
+  k.offset[1] = v.offset[1] = c.keyOffset;
+  k.global[1] = v.global[1] = c.keyOffset + c.t + 3;
+  Tensor out = Tensor::zeros(queryShape), lse = Tensor::zeros(rowShape), dq = out, dk = k, dv = v;
+  std::fill(dk.values.begin(), dk.values.end(), 0.0);
+  std::fill(dv.values.begin(), dv.values.end(), 0.0);
+  for (int64_t row = 0; row < lse.size(); ++row) {
+    int64_t ir = row % c.r, ig = row / c.r % c.g, is = row / c.r / c.g % c.s, ib = row / c.r / c.g / c.s;
+    const double *query = &q.values[row * c.d], *rowGrad = &grad.values[row * c.d];
+    auto keyAt = [&](int64_t j) { return ((ib * c.t + j) * c.g + ig) * c.d; };
+    std::vector<double> p(c.t), dp(c.t), mask(c.t, 1.0);
+    double sum = 0, rowDot = 0;
+    for (int64_t j = 0; j < c.t; ++j) {
+      if (c.causal && c.keyOffset + j > c.queryOffset + is)
+        continue;
+      double dot = 0;
+      for (int64_t i = 0; i < c.d; ++i)
+        dot += query[i] * k.values[keyAt(j) + i];
+      p[j] = std::exp(scale * dot);
+      sum += p[j];
+      int64_t index = (((ib * q.global[1] + c.queryOffset + is) * c.g + ig) * c.r + ir) * k.global[1] + c.keyOffset + j;
+      mask[j] = kept(scalars, c.rate, 11, 3, index) ? 1 / (1 - c.rate) : 0;
+    }
+    lse.values[row] = sum > 0 ? std::log(sum) : -std::numeric_limits<double>::infinity();
+    for (int64_t j = 0; j < c.t; ++j) {
+      p[j] = sum > 0 ? p[j] / sum : 0;
+      for (int64_t i = 0; i < c.d; ++i) {
+        out.values[row * c.d + i] += p[j] * mask[j] * v.values[keyAt(j) + i];
+        dv.values[keyAt(j) + i] += p[j] * mask[j] * rowGrad[i];
+        dp[j] += rowGrad[i] * v.values[keyAt(j) + i] * mask[j];
+      }
+      rowDot += p[j] * dp[j];
+    }
+    for (int64_t j = 0; j < c.t; ++j)
+      for (int64_t i = 0; i < c.d; ++i) {
+        dq.values[row * c.d + i] += scale * p[j] * (dp[j] - rowDot) * k.values[keyAt(j) + i];
+        dk.values[keyAt(j) + i] += scale * p[j] * (dp[j] - rowDot) * query[i];
+      }
+  }
+  planformat::Attributes attributes = {
+      {"causal", c.causal}, {"scale", scale}, {"rate", c.rate}, {"dropout_key", int64_t(11)}};
+  cases.push_back({c.name, "attention", attributes, {q, k, v, scalars}, {out, lse}, kLongSums, 3});
+  cases.push_back(
+      {c.name, "attention_grad", attributes, {grad, q, k, v, out, lse, scalars}, {dq, dk, dv}, kLongSums, 3});
+}
+
+} // namespace
+
+void test::addModelCases(KernelCases &cases) {
+  addDropout(cases);
+  addLayerNorm(cases, "narrow", 6, 5);
+  addLayerNorm(cases, "wide", 8, 768);
+  addAttention(cases, {"causal", 2, 9, 3, 1, 4, 9, false, true, 0});
+  addAttention(cases, {"whole", 2, 9, 3, 1, 4, 7, false, false, 0});
+  addAttention(cases, {"grouped", 1, 6, 2, 3, 5, 6, true, true, 0});
+  addAttention(cases, {"dropout", 2, 9, 3, 1, 4, 9, false, true, 0.25});
+  addAttention(cases, {"blocks", 1, 300, 1, 1, 16, 300, false, true, 0.125});
+  addAttention(cases, {"later_queries", 1, 5, 2, 1, 4, 12, false, true, 0, 7, 0});
+  addAttention(cases, {"masked_rows", 1, 8, 2, 1, 4, 6, false, true, 0.25, 2, 6});
+}
