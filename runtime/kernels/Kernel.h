@@ -67,7 +67,8 @@ public:
 
 using KernelFactory = Status (*)(const planformat::Instruction &instruction, std::unique_ptr<Kernel> &kernel);
 
-/// (op, device kind "cpu" | "cuda", dtype of the first floating-point operand) → factory.
+/// (op, device kind "cpu" | "cuda", dtype) → factory. The dtype is that of the first floating-point input that is not the
+/// step's scalars (f64 [16], of ops like token_loss_grad the only one), or of the first output where there is none.
 class KernelRegistry {
 public:
   static KernelRegistry &global();
