@@ -1,0 +1,108 @@
+//===- KernelErrorsTest.cpp - what the registry and kernels refuse ---------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Broken plans become a status with a message that names the op and what is wrong.
+//
+//===----------------------------------------------------------------------===//
+
+#include "test/Conformance/kernels/KernelRunner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+using namespace modelpar::runtime::test;
+using planformat::DType;
+using planformat::Scalar;
+
+namespace {
+
+using T = Tensor;
+using planformat::Attributes;
+using testing::HasSubstr;
+
+Status run(const std::string &op, const Attributes &attributes, const Tensors &inputs, Tensors outputs,
+           DType dtype = DType::F32) {
+  RunOptions options;
+  options.dtype = dtype;
+  return cpuBackend().run(op, attributes, inputs, outputs, options);
+}
+
+void expectError(const Status &status, StatusCode code, const std::string &text) {
+  EXPECT_EQ(status.code(), code);
+  EXPECT_THAT(status.message(), HasSubstr(text));
+}
+
+TEST(KernelErrors, UnknownOp) {
+  expectError(run("frobnicate", {}, {}, {}), StatusCode::Unavailable,
+              "no kernel for \"frobnicate\" on device \"cpu\" with elements of type f32");
+}
+
+TEST(KernelErrors, UnknownElementType) {
+  expectError(run("add", {}, {}, {}, DType::BF16), StatusCode::Unavailable, "with elements of type bf16");
+}
+
+TEST(KernelErrors, MissingAttribute) {
+  expectError(run("layer_norm", {}, {}, {}), StatusCode::Internal, "layer_norm: attribute \"epsilon\" is missing");
+}
+
+TEST(KernelErrors, AttributeOfAnotherType) {
+  expectError(run("layer_norm", {{"epsilon", std::string("small")}}, {}, {}), StatusCode::Internal,
+              "attribute \"epsilon\" has another type");
+}
+
+TEST(KernelErrors, UnknownActivation) {
+  expectError(run("activation", {{"kind", std::string("mish")}}, {}, {}), StatusCode::Internal,
+              "no known activation: \"mish\"");
+}
+
+TEST(KernelErrors, WrongNumberOfTensors) {
+  T x = T::zeros({2});
+  expectError(run("add", {}, {x}, {x}), StatusCode::Internal, "add: expected 2 inputs and 1 outputs, found 1 and 1");
+}
+
+TEST(KernelErrors, BiasThatDoesNotDivide) {
+  expectError(run("add", {}, {T::zeros({4, 3}), T::zeros({2, 4})}, {T::zeros({4, 3})}), StatusCode::Internal,
+              "add: expected 12 elements, found 8");
+}
+
+TEST(KernelErrors, PackOfWrongCount) {
+  T x = T::zeros({2, 2});
+  expectError(run("pack", {{"dim", int64_t(0)}}, {x, x}, {T::zeros({3, 2, 2})}), StatusCode::Internal, "pack: expected 3");
+}
+
+TEST(KernelErrors, Subscripts) {
+  for (auto [text, message] : {std::pair<const char *, const char *>{"abc", "expected \"left,right->result\""},
+                               {"ab,bc->ad", "'d' is in no operand"},
+                               {"ab,bc->aa", "'a' occurs twice in the result"},
+                               {"a1,bc->ac", "expected letters, found '1'"},
+                               {"abcdefghi,a->b", "more than 8 dimensions"}})
+    expectError(run("matmul", {{"subscripts", std::string(text)}}, {}, {}), StatusCode::Internal, message);
+  T x = T::zeros({2, 3});
+  Attributes plain = {{"subscripts", std::string("ab,bc->ac")}};
+  expectError(run("matmul", plain, {x, x}, {x}), StatusCode::Internal, "'b' has extents 3 and 2");
+  expectError(run("matmul", plain, {x, T::zeros({3})}, {x}), StatusCode::Internal, "tensor 1 has rank 1");
+}
+
+/// Every compute op of the nn dialect has kernels for f32 and f64.
+TEST(KernelRegistryTest, EveryOpIsThere) {
+  KernelRegistry registry;
+  registerCpuKernels(registry);
+  std::vector<std::string> expected = {
+      "activation",       "activation_grad",    "adamw",  "add",           "attention",
+      "attention_grad",   "clip_scale",         "dropout", "embedding",    "embedding_grad",
+      "layer_norm",       "layer_norm_input_grad", "layer_norm_weight_grad", "matmul", "mul",
+      "pack",             "reduce_sum",         "sgd",    "softmax_stats", "softmax_stats_grad",
+      "squared_error",    "squared_error_grad", "sum",    "sum_squares",   "token_loss",
+      "token_loss_grad",  "unpack"};
+  EXPECT_EQ(registry.ops("cpu"), expected);
+}
+
+} // namespace
