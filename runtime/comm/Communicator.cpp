@@ -36,23 +36,8 @@ std::string_view name(CollectiveKind kind) {
 
 int64_t total(const std::vector<int64_t> &extents) { return std::accumulate(extents.begin(), extents.end(), int64_t{0}); }
 
-int64_t elementBytes(planformat::DType dtype) {
-  switch (dtype) {
-  case planformat::DType::F64:
-  case planformat::DType::I64:
-    return 8;
-  case planformat::DType::F32:
-  case planformat::DType::I32:
-    return 4;
-  case planformat::DType::BF16:
-  case planformat::DType::F16:
-    return 2;
-  }
-  return 0;
-}
-
 int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member) {
-  int64_t around = part.outer * part.inner * elementBytes(part.dtype);
+  int64_t around = part.outer * part.inner * planformat::byteSize(part.dtype);
   auto index = static_cast<size_t>(member);
   switch (kind) {
   case CollectiveKind::AllReduce:
@@ -69,7 +54,7 @@ int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t memb
 }
 
 int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member) {
-  int64_t around = part.outer * part.inner * elementBytes(part.dtype);
+  int64_t around = part.outer * part.inner * planformat::byteSize(part.dtype);
   auto index = static_cast<size_t>(member);
   switch (kind) {
   case CollectiveKind::AllReduce:

@@ -130,11 +130,11 @@ void reduceScatter(ReduceKind kind, const CollectivePart &part, int64_t member, 
   int64_t whole = total(part.extents) * part.inner;
   int64_t mine = part.extents[static_cast<size_t>(member)] * part.inner, offset = before(part.extents, member) * part.inner;
   for (int64_t o = 0; o < part.outer; ++o)
-    reduce(kind, part.dtype, inputs, o * whole + offset, mine, output + o * mine * elementBytes(part.dtype));
+    reduce(kind, part.dtype, inputs, o * whole + offset, mine, output + o * mine * planformat::byteSize(part.dtype));
 }
 
 void gatherFrom(const CollectivePart &part, int64_t source, const std::byte *input, std::byte *output) {
-  int64_t unit = part.inner * elementBytes(part.dtype);
+  int64_t unit = part.inner * planformat::byteSize(part.dtype);
   int64_t whole = total(part.extents) * unit;
   int64_t bytes = part.extents[static_cast<size_t>(source)] * unit, offset = before(part.extents, source) * unit;
   for (int64_t o = 0; o < part.outer; ++o)
@@ -142,7 +142,7 @@ void gatherFrom(const CollectivePart &part, int64_t source, const std::byte *inp
 }
 
 void exchangeFrom(const CollectivePart &part, int64_t member, int64_t source, const std::byte *input, std::byte *output) {
-  int64_t unit = part.inner * elementBytes(part.dtype);
+  int64_t unit = part.inner * planformat::byteSize(part.dtype);
   int64_t split = total(part.extents), mine = part.extents[static_cast<size_t>(member)], skip = before(part.extents, member);
   int64_t whole = total(part.gathered), theirs = part.gathered[static_cast<size_t>(source)],
           place = before(part.gathered, source);

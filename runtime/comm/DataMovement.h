@@ -16,7 +16,6 @@
 
 namespace modelpar::runtime {
 
-int64_t elementBytes(planformat::DType dtype);
 int64_t total(const std::vector<int64_t> &extents);
 
 /// target[i] = sources[0][i] joined with sources[1][i], ... in this order, for `count` elements after `offset` (elements, in the

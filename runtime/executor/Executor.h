@@ -46,6 +46,9 @@ struct ExecutorOptions {
   int numThreads = 1; ///< Of this rank's pool.
   /// Kernels to use; null: the global registry, with the CPU kernels registered.
   const KernelRegistry *registry = nullptr;
+  /// --check-numerics: every kernel's outputs are searched for NaN (host memory alone); the first one is an error that names the
+  /// instruction.
+  bool checkNumerics = false;
 };
 
 /// One rank. Create, initialise the buffers, then runStep as often as needed; all by one thread. Plan, device and communicator must
@@ -91,9 +94,6 @@ private:
   explicit Executor(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
-
-/// Bytes per element; the runtime's own, so that it needs no library of the compiler for it.
-int64_t elementSize(planformat::DType dtype);
 
 } // namespace modelpar::runtime
 

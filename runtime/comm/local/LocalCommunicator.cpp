@@ -21,6 +21,7 @@
 #include <map>
 #include <thread>
 
+using namespace modelpar;
 using namespace modelpar::runtime;
 
 struct LocalWorld::State {
@@ -206,7 +207,7 @@ static void compute(LocalGroup &group, const Collective &collective, size_t p, s
   case CollectiveKind::AllReduce: {
     Chunk chunk = chunkOf(part.outer * part.inner, me, size);
     return reduce(collective.reduce, part.dtype, sources, chunk.offset, chunk.count,
-                  output + chunk.offset * elementBytes(part.dtype));
+                  output + chunk.offset * planformat::byteSize(part.dtype));
   }
   case CollectiveKind::ReduceScatter:
     return reduceScatter(collective.reduce, part, me, sources, output);
@@ -229,7 +230,7 @@ static void compute(LocalGroup &group, const Collective &collective, size_t p, s
 
 /// The second piece of an all_reduce: the chunks that the others own.
 static void copyChunks(const LocalGroup &group, const CollectivePart &part, size_t p, std::byte *output) {
-  const int64_t size = group.size(), element = elementBytes(part.dtype);
+  const int64_t size = group.size(), element = planformat::byteSize(part.dtype);
   for (int64_t i = 0; i < size; ++i) {
     Chunk chunk = chunkOf(part.outer * part.inner, i, size);
     const auto *theirs = static_cast<const std::byte *>(group.rendezvous.offer(i).outputs[p]);

@@ -1,0 +1,359 @@
+//===- Binding.cpp - a plan bound to a rank -------------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Load time: everything that may fail or allocate. The plan's structure was checked before, so ids are not checked again.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/executor/Binding.h"
+
+#include "runtime/executor/Accumulate.h"
+#include "runtime/executor/CollectiveGeometry.h"
+
+#include <algorithm>
+#include <set>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+using planformat::Body;
+using planformat::Instruction;
+using planformat::Value;
+using planformat::ValueId;
+
+template <typename T> static const T &at(const std::vector<T> &values, int64_t index) {
+  return values[static_cast<size_t>(index)];
+}
+
+std::string BoundInstruction::label() const {
+  std::string text = body->name + "[" + std::to_string(index) + "]";
+  if (!instruction->op.empty())
+    text += " " + instruction->op;
+  else if (instruction->kind == Instruction::Kind::Accumulate)
+    text += " accumulate";
+  return instruction->origin.empty() ? text : text + " (from " + instruction->origin + ")";
+}
+
+//===----------------------------------------------------------------------===//
+// Shapes
+//===----------------------------------------------------------------------===//
+
+Status TypeViews::build(const planformat::Plan &plan, int64_t rank) {
+  for (size_t t = 0; t < plan.types.size(); ++t) {
+    const planformat::TensorType &type = plan.types[t];
+    if (type.shape.size() > static_cast<size_t>(kMaxRank))
+      return Status::internal("type " + std::to_string(t) + " has " + std::to_string(type.shape.size()) +
+                              " dimensions, at most " + std::to_string(kMaxRank) + " are supported");
+    Entry entry{views_.size(), dependsOnMicroBatch(type)};
+    entries_.push_back(entry);
+    for (int64_t m = 0; m < (entry.perMicroBatch ? plan.mesh.numMicroBatches() : 1); ++m) {
+      TensorView view;
+      view.dtype = type.dtype;
+      view.rank = static_cast<int>(type.shape.size());
+      std::vector<sharding::Range> ranges =
+          sharding::shardRanges(plan.mesh, type.shape, type.sharding, sharding::coordinatesOf(plan.mesh, rank, m));
+      for (size_t d = 0; d < ranges.size(); ++d) {
+        view.extents[d] = ranges[d].extent;
+        view.offsets[d] = ranges[d].offset;
+        view.globalExtents[d] = type.shape[d];
+      }
+      views_.push_back(view);
+    }
+  }
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Stage and groups
+//===----------------------------------------------------------------------===//
+
+Status Binding::findStage() {
+  int64_t rank = communicator.rank();
+  if (communicator.worldSize() != plan.mesh.numRanks())
+    return Status::invalid("the plan is for " + std::to_string(plan.mesh.numRanks()) + " ranks, " +
+                           std::to_string(communicator.worldSize()) + " are running");
+  sharding::Coordinates coordinates = sharding::coordinatesOf(plan.mesh, rank);
+  stageIndex = 0;
+  if (plan.mesh.has("pp"))
+    stageIndex = static_cast<int>(sharding::coordinateAlong(plan.mesh, coordinates, plan.mesh.axis("pp")));
+  if (static_cast<int64_t>(plan.stages.size()) != plan.mesh.size("pp"))
+    return Status::internal("the plan has " + std::to_string(plan.stages.size()) + " stages on " +
+                            std::to_string(plan.mesh.size("pp")) + " coordinates of pp");
+  stage = &plan.stages[static_cast<size_t>(stageIndex)];
+  return {};
+}
+
+static std::string axesText(const std::vector<sharding::AxisRef> &axes, const sharding::Mesh &mesh) {
+  std::string text;
+  for (const sharding::AxisRef &axis : axes) {
+    text += (text.empty() ? "" : ",") + axis.name;
+    if (axis.preSize != 1 || axis.size != mesh.size(axis.name))
+      text += ":(" + std::to_string(axis.preSize) + ")" + std::to_string(axis.size);
+  }
+  return text;
+}
+
+/// In the order of the whole plan, not of this rank's stage: creating a group is collective, so ranks must agree on the order.
+Status Binding::createGroups() {
+  auto createFor = [&](const Body &body) -> Status {
+    for (const Instruction &instruction : body.instructions) {
+      if (instruction.kind != Instruction::Kind::Collective)
+        continue;
+      std::string axes = axesText(instruction.axes, plan.mesh);
+      std::unique_ptr<Group> &group = groups[{axes, instruction.stream}];
+      if (!group)
+        MODELPAR_RETURN_IF_ERROR(communicator.createGroup(
+            sharding::groupOf(plan.mesh, communicator.rank(), instruction.axes), axes, instruction.stream, group));
+    }
+    return {};
+  };
+  for (const Body &block : plan.blocks)
+    MODELPAR_RETURN_IF_ERROR(createFor(block));
+  for (const planformat::Stage &each : plan.stages)
+    for (const planformat::Program &program : each.programs)
+      MODELPAR_RETURN_IF_ERROR(createFor(program.body));
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Instructions
+//===----------------------------------------------------------------------===//
+
+/// The element type that selects the kernel: of the first floating-point operand, inputs before outputs.
+static planformat::DType kernelType(const planformat::Plan &plan, const BoundInstruction &bound) {
+  for (planformat::TypeId type : bound.types) {
+    planformat::DType dtype = at(plan.types, type).dtype;
+    if (dtype != planformat::DType::I32 && dtype != planformat::DType::I64)
+      return dtype;
+  }
+  return planformat::DType::F32;
+}
+
+Status Binding::bindCollective(BoundInstruction &bound) {
+  const Instruction &instruction = *bound.instruction;
+  bound.group = groups.at({axesText(instruction.axes, plan.mesh), instruction.stream}).get();
+  bool varies = false;
+  for (planformat::TypeId type : bound.types)
+    varies |= dependsOnMicroBatch(at(plan.types, type));
+  for (int64_t m = 0; m < (varies ? plan.mesh.numMicroBatches() : 1); ++m) {
+    Collective collective;
+    collective.label = bound.label();
+    MODELPAR_RETURN_IF_ERROR(describeCollective(plan, *bound.body, instruction, *bound.group, m, collective));
+    bound.collectives.push_back(std::move(collective));
+  }
+  return {};
+}
+
+Status Binding::bindInstruction(BoundInstruction &bound) {
+  const Instruction &instruction = *bound.instruction;
+  for (const std::vector<ValueId> *ids : {&instruction.inputs, &instruction.outputs})
+    for (ValueId id : *ids)
+      bound.types.push_back(at(bound.body->values, id).type);
+  switch (instruction.kind) {
+  case Instruction::Kind::Kernel:
+    return options.registry->create(instruction, device.kind(), kernelType(plan, bound), bound.kernel);
+  case Instruction::Kind::Collective:
+    return bindCollective(bound);
+  case Instruction::Kind::Accumulate: {
+    auto attribute = instruction.attributes.find("first");
+    bound.first = attribute != instruction.attributes.end() && std::holds_alternative<bool>(attribute->second) &&
+                  std::get<bool>(attribute->second);
+    if (views.view(bound.types[0], 0).numElements() != views.view(bound.types[1], 0).numElements())
+      return Status::internal("the sum's shard differs from the input's");
+    if (device.hostAccessible())
+      return checkAccumulate(at(plan.types, bound.types[0]).dtype, at(plan.types, bound.types[1]).dtype);
+    Instruction kernel = instruction;
+    kernel.op = "accumulate";
+    return options.registry->create(kernel, device.kind(), kernelType(plan, bound), bound.kernel);
+  }
+  case Instruction::Kind::Load:
+    for (const planformat::Input &input : plan.inputs)
+      if (input.name == instruction.op)
+        bound.input = &input;
+    if (!device.hostAccessible())
+      staging.resize(std::max(staging.size(), static_cast<size_t>(at(bound.body->values, instruction.outputs[0]).bytes)));
+    return {};
+  case Instruction::Kind::Call:
+  case Instruction::Kind::Wait:
+    return {};
+  }
+  return {};
+}
+
+Status Binding::bindBody(const Body &body, BoundBody &bound) {
+  bound.body = &body;
+  std::set<int32_t> others;
+  size_t numTensors = 0;
+  for (size_t i = 0; i < body.instructions.size(); ++i) {
+    BoundInstruction &instruction = bound.instructions.emplace_back();
+    instruction.instruction = &body.instructions[i];
+    instruction.body = &body;
+    instruction.index = i;
+    MODELPAR_RETURN_IF_ERROR(bindInstruction(instruction).in(instruction.label()));
+    numTensors = std::max(numTensors, instruction.types.size());
+    if (body.instructions[i].stream != 0)
+      others.insert(body.instructions[i].stream);
+  }
+  bound.forked.assign(others.begin(), others.end());
+  for (int32_t i = 0; i < body.numEvents; ++i)
+    MODELPAR_RETURN_IF_ERROR(device.createEvent(bound.events.emplace_back()));
+  MODELPAR_RETURN_IF_ERROR(device.createEvent(bound.fork));
+  scratch.resize(std::max<size_t>(scratch.size(), static_cast<size_t>(others.empty() ? 0 : *others.rbegin()) + 1));
+  for (std::vector<TensorView> &views : scratch)
+    views.resize(std::max({views.size(), numTensors, scratch[0].size()}));
+  return {};
+}
+
+//===----------------------------------------------------------------------===//
+// Command lists
+//===----------------------------------------------------------------------===//
+
+/// Only an all_reduce may work in place, and then exactly: peers read an input while outputs are written.
+static Status checkOverlap(const Launch &launch, std::span<void *const> pointers, int64_t member) {
+  for (const Collective &collective : launch.bound->collectives)
+    for (size_t i = 0, n = collective.parts.size(); i < n; ++i)
+      for (size_t j = 0; j < n; ++j) {
+        const auto *input = static_cast<const std::byte *>(pointers[i]), *output = static_cast<const std::byte *>(pointers[n + j]);
+        int64_t read = inputBytes(collective.parts[i], collective.kind, member);
+        int64_t written = outputBytes(collective.parts[j], collective.kind, member);
+        bool inPlace = collective.kind == CollectiveKind::AllReduce && i == j && input == output;
+        if (!inPlace && read > 0 && written > 0 && input < output + written && output < input + read)
+          return Status::internal("output " + std::to_string(j) + " lies over input " + std::to_string(i));
+      }
+  return {};
+}
+
+Status Binding::addLaunch(BoundInstruction &bound, const std::vector<std::byte *> &values, int64_t instance,
+                          CommandList &list) {
+  const Instruction &instruction = *bound.instruction;
+  Launch launch;
+  launch.binding = this;
+  launch.bound = &bound;
+  launch.instance = instance;
+  launch.firstPointer = list.pointers.size();
+  for (const std::vector<ValueId> *ids : {&instruction.inputs, &instruction.outputs})
+    for (ValueId id : *ids)
+      list.pointers.push_back(at(values, id));
+  if (instruction.workspace >= 0)
+    launch.workspace = {at(values, instruction.workspace),
+                        static_cast<size_t>(at(bound.body->values, instruction.workspace).bytes)};
+  if (bound.group)
+    MODELPAR_RETURN_IF_ERROR(checkOverlap(launch, std::span(list.pointers).subspan(launch.firstPointer),
+                                          bound.group->index())
+                                 .in(bound.label()));
+  list.launches.push_back(launch);
+  return {};
+}
+
+Status Binding::expand(BoundBody &bound, const Activation &activation, CommandList &list) {
+  const Body &body = *bound.body;
+  std::vector<std::byte *> values(body.values.size());
+  for (size_t i = 0; i < values.size(); ++i) {
+    const Value *value = &body.values[i];
+    while (value->storage == Value::Storage::Alias)
+      value = &at(body.values, value->index);
+    switch (value->storage) {
+    case Value::Storage::Argument:
+      values[i] = activation.arguments[static_cast<size_t>(value->index)];
+      break;
+    case Value::Storage::Buffer:
+      values[i] = address(at(stage->buffers, value->index), activation.microBatch);
+      break;
+    default:
+      values[i] = activation.frame + value->offset;
+    }
+  }
+  if (!bound.forked.empty()) {
+    list.commands.push_back({.kind = Command::Record, .stream = 0, .event = bound.fork.get()});
+    for (int32_t stream : bound.forked)
+      list.commands.push_back({.kind = Command::Wait, .stream = stream, .event = bound.fork.get()});
+  }
+  for (BoundInstruction &each : bound.instructions) {
+    const Instruction &instruction = *each.instruction;
+    for (int32_t event : instruction.waits)
+      list.commands.push_back({.kind = Command::Wait, .stream = instruction.stream, .event = at(bound.events, event).get()});
+    if (instruction.kind == Instruction::Kind::Call) {
+      std::vector<std::byte *> arguments;
+      for (const std::vector<ValueId> *ids : {&instruction.inputs, &instruction.outputs})
+        for (ValueId id : *ids)
+          arguments.push_back(at(values, id));
+      MODELPAR_RETURN_IF_ERROR(expand(blocks[static_cast<size_t>(instruction.block)],
+                                      {.frame = activation.frame + instruction.frame, .arguments = arguments,
+                                       .microBatch = activation.microBatch, .instance = instruction.instance},
+                                      list));
+    } else if (instruction.kind != Instruction::Kind::Wait) {
+      size_t index = list.launches.size();
+      MODELPAR_RETURN_IF_ERROR(addLaunch(each, values, activation.instance, list));
+      if (instruction.kind == Instruction::Kind::Accumulate && each.kernel && each.first)
+        list.commands.push_back({.kind = Command::Zero, .stream = instruction.stream, .launch = index});
+      list.commands.push_back({.kind = Command::Run, .stream = instruction.stream, .launch = index});
+    }
+    if (instruction.record >= 0)
+      list.commands.push_back({.kind = Command::Record, .stream = instruction.stream, .event = at(bound.events, instruction.record).get()});
+  }
+  return {};
+}
+
+/// Micro-batches that use the same slots of the same program share a list: what else differs is a shape, found by the micro-batch.
+Status Binding::bindSchedule() {
+  std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
+  for (const planformat::ScheduleEntry &entry : stage->schedule) {
+    BoundBody &program = programs[static_cast<size_t>(entry.program)];
+    std::vector<int64_t> slots;
+    for (const Value &value : program.body->values)
+      if (value.storage == Value::Storage::Buffer)
+        slots.push_back(entry.microBatch % at(stage->buffers, value.index).slots);
+    auto [place, isNew] = known.try_emplace({entry.program, std::move(slots)}, lists.size());
+    schedule.push_back(place->second);
+    if (!isNew)
+      continue;
+    CommandList &list = *lists.emplace_back(std::make_unique<CommandList>());
+    MODELPAR_RETURN_IF_ERROR(
+        expand(program, {.frame = arena->data() + stage->transientOffset, .microBatch = entry.microBatch}, list));
+    for (Launch &launch : list.launches)
+      launch.pointers = list.pointers.data() + launch.firstPointer;
+  }
+  return {};
+}
+
+Status Binding::load() {
+  MODELPAR_RETURN_IF_ERROR(findStage());
+  MODELPAR_RETURN_IF_ERROR(views.build(plan, communicator.rank()));
+  MODELPAR_RETURN_IF_ERROR(createGroups());
+  MODELPAR_RETURN_IF_ERROR(device.allocate(stage->arenaBytes, arena));
+  blocks.resize(plan.blocks.size());
+  programs.resize(stage->programs.size());
+  // Only the blocks that this stage calls, so that a kernel missing for another stage is no error here.
+  std::vector<bool> used(blocks.size(), false);
+  std::vector<const Body *> open;
+  for (size_t i = 0; i < programs.size(); ++i) {
+    MODELPAR_RETURN_IF_ERROR(bindBody(stage->programs[i].body, programs[i]));
+    open.push_back(&stage->programs[i].body);
+  }
+  while (!open.empty()) {
+    const Body *body = open.back();
+    open.pop_back();
+    for (const Instruction &instruction : body->instructions)
+      if (auto index = static_cast<size_t>(instruction.block);
+          instruction.kind == Instruction::Kind::Call && !used[index]) {
+        used[index] = true;
+        MODELPAR_RETURN_IF_ERROR(bindBody(plan.blocks[index], blocks[index]));
+        open.push_back(&plan.blocks[index]);
+      }
+  }
+  MODELPAR_RETURN_IF_ERROR(bindSchedule());
+  scratch.resize(std::max<size_t>(scratch.size(), 1));
+  // Queues hold a program or so: the issuing thread runs ahead of the streams, but not by a whole step.
+  constexpr int64_t kMaxQueue = 4096;
+  size_t longest = 64;
+  for (const auto &list : lists)
+    longest = std::max(longest, list->commands.size());
+  for (size_t i = 0; i < scratch.size(); ++i)
+    MODELPAR_RETURN_IF_ERROR(device.createStream(i == 0 ? "compute" : "communication " + std::to_string(i),
+                                                 std::min<int64_t>(static_cast<int64_t>(longest), kMaxQueue),
+                                                 streams.emplace_back()));
+  return {};
+}

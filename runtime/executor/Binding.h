@@ -1,0 +1,146 @@
+//===- Binding.h - a plan bound to a rank ---------------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// What Executor::create makes of the plan, so that a step only walks lists: instructions with their kernels, groups and
+// shapes; and per program and slot one list of commands in the order of issue, calls expanded, every pointer final.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_RUNTIME_EXECUTOR_BINDING_H
+#define MODELPAR_RUNTIME_EXECUTOR_BINDING_H
+
+#include "runtime/executor/Executor.h"
+
+namespace modelpar::runtime {
+
+/// The shapes of all types, in every micro-batch where that matters.
+class TypeViews {
+public:
+  Status build(const planformat::Plan &plan, int64_t rank);
+  /// Without pointer.
+  const TensorView &view(planformat::TypeId type, int64_t microBatch) const {
+    const Entry &entry = entries_[static_cast<size_t>(type)];
+    return views_[entry.first + (entry.perMicroBatch ? static_cast<size_t>(microBatch) : 0)];
+  }
+
+private:
+  struct Entry {
+    size_t first = 0;
+    bool perMicroBatch = false;
+  };
+  std::vector<Entry> entries_;
+  std::vector<TensorView> views_;
+};
+
+/// An instruction of a body, once, whatever the number of calls.
+struct BoundInstruction {
+  const planformat::Instruction *instruction = nullptr;
+  const planformat::Body *body = nullptr;
+  size_t index = 0;                          ///< In the body.
+  std::vector<planformat::TypeId> types;     ///< Of inputs, then outputs.
+  std::unique_ptr<Kernel> kernel;            ///< Kernel; Accumulate where the host cannot.
+  Group *group = nullptr;                    ///< Collective.
+  std::vector<Collective> collectives;       ///< Per micro-batch, or one for all.
+  const planformat::Input *input = nullptr;  ///< Load.
+  bool first = false;                        ///< Accumulate: micro-batch 0 writes.
+  /// "layer.forward[3] matmul (from ...)"
+  std::string label() const;
+};
+
+struct BoundBody {
+  const planformat::Body *body = nullptr;
+  std::vector<BoundInstruction> instructions;
+  std::vector<std::unique_ptr<Event>> events;
+  std::unique_ptr<Event> fork;   ///< Where stream 0 is at the body's start.
+  std::vector<int32_t> forked;   ///< The other streams that the body itself uses.
+};
+
+struct Binding;
+
+/// One execution of an instruction: the context of a task.
+struct Launch {
+  Binding *binding = nullptr;
+  BoundInstruction *bound = nullptr;
+  size_t firstPointer = 0; ///< Index in CommandList::pointers; the data of inputs, then outputs.
+  void **pointers = nullptr;
+  std::span<std::byte> workspace;
+  int64_t instance = 0;
+};
+
+struct Command {
+  enum Kind : uint8_t { Run, Zero, Record, Wait } kind = Run;
+  int32_t stream = 0;
+  size_t launch = 0;      ///< Run; Zero: its output.
+  Event *event = nullptr; ///< Record, Wait.
+};
+
+/// A program in one choice of slots.
+struct CommandList {
+  std::vector<Command> commands;
+  std::vector<Launch> launches;
+  std::vector<void *> pointers;
+};
+
+struct Binding {
+  Binding(const planformat::Plan &plan, Device &device, Communicator &communicator, const ExecutorOptions &options)
+      : plan(plan), device(device), communicator(communicator), options(options), pool(options.numThreads) {}
+
+  Status load();
+  /// The task of every Run command.
+  Status launch(const Launch &launch, int64_t microBatch, void *nativeStream);
+  std::byte *address(const planformat::Buffer &buffer, int64_t microBatch) const {
+    return arena->data() + buffer.offset + microBatch % buffer.slots * buffer.slotStride;
+  }
+
+  const planformat::Plan &plan;
+  Device &device;
+  Communicator &communicator;
+  const ExecutorOptions options;
+  int stageIndex = 0;
+  const planformat::Stage *stage = nullptr;
+  TypeViews views;
+  ThreadPool pool;
+  std::unique_ptr<DeviceMemory> arena;
+  /// Host memory for inputs where the device's is not: as large as the largest input.
+  std::vector<std::byte> staging;
+  std::map<std::pair<std::string, int64_t>, std::unique_ptr<Group>> groups; ///< By axes and stream.
+  std::vector<BoundBody> blocks, programs;
+  std::vector<std::unique_ptr<CommandList>> lists;
+  std::vector<size_t> schedule; ///< Index into `lists` per schedule entry.
+  std::vector<std::vector<TensorView>> scratch; ///< Per stream: room for an instruction's tensors.
+  std::vector<std::unique_ptr<Stream>> streams; ///< Last: destroyed first.
+
+  // The step in progress; changed while the streams are idle.
+  int64_t step = 0;
+  InputProvider *inputs = nullptr;
+  double scalars[planformat::kNumScalars] = {};
+
+private:
+  Status findStage();
+  Status createGroups();
+  Status bindBody(const planformat::Body &body, BoundBody &bound);
+  Status bindInstruction(BoundInstruction &bound);
+  Status bindCollective(BoundInstruction &bound);
+  Status bindSchedule();
+  /// One activation of a body: where its frame is and what its arguments are.
+  struct Activation {
+    std::byte *frame = nullptr;
+    std::span<std::byte *const> arguments;
+    int64_t microBatch = 0, instance = 0;
+  };
+  Status expand(BoundBody &bound, const Activation &activation, CommandList &list);
+  Status addLaunch(BoundInstruction &bound, const std::vector<std::byte *> &values, int64_t instance, CommandList &list);
+  Status run(const Launch &launch, std::span<TensorView> tensors, int64_t microBatch, void *nativeStream);
+  Status load(const Launch &launch, const TensorView &target, int64_t microBatch);
+};
+
+/// Which member of planformat::Scalar holds what, as the "scalars" input has it.
+void encodeScalars(const StepScalars &scalars, double (&target)[planformat::kNumScalars]);
+
+} // namespace modelpar::runtime
+
+#endif // MODELPAR_RUNTIME_EXECUTOR_BINDING_H
