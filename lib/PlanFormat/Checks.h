@@ -10,6 +10,7 @@
 
 #include "modelpar/PlanFormat/Verifier.h"
 
+#include <map>
 #include <set>
 
 namespace modelpar::planformat {
@@ -34,6 +35,28 @@ private:
 
 /// "instruction 12 (matmul, stream 0)"
 std::string describe(const Body &body, size_t index);
+/// "f32[8x256] [{"dp"}, {}], partial={"tp":sum}"
+std::string describe(const TensorType &type);
+
+/// Types that fit each other: calls, buffers, accumulations, collectives; values that must be whole.
+void checkTypes(const Plan &plan, Findings &findings);
+
+/// What the schedule must know of a program: which buffers it uses and how.
+struct ProgramEffects {
+  enum class Use : uint8_t { None, Plain, Accumulate };
+  struct BufferUse {
+    Use read = Use::None;  ///< Content from before the program is read (Accumulate: only to be added to).
+    Use write = Use::None; ///< Plain when any plain write.
+    std::string reader;    ///< The first instruction that reads it.
+  };
+  std::map<BufferId, BufferUse> buffers;
+};
+
+/// Order, races, liveness and collectives inside one program, its calls expanded. `where` is "stage 0, program forward".
+ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where, Findings &findings);
+
+/// Buffers along the schedule of one stage, given the effects of its programs.
+void checkSchedule(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings);
 
 } // namespace modelpar::planformat
 

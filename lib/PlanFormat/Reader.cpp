@@ -40,7 +40,7 @@ public:
     plan_.deviceKind = o.choice("device", {"cpu", "cuda"}) == 0 ? "cpu" : "cuda";
     plan_.optimizer = o.choice("optimizer", {"adamw", "sgd"}) == 0 ? "adamw" : "sgd";
     std::vector<sharding::MeshAxis> axes;
-    elements(o, "mesh", axes, [](json::Object axis) { return sharding::MeshAxis{axis.string("name"), axis.integer("size", 1, kMaxId)}; });
+    elements(o, "mesh", axes, [](json::Object &axis) { return sharding::MeshAxis{axis.string("name"), axis.integer("size", 1, kMaxId)}; });
     plan_.mesh = sharding::Mesh(std::move(axes));
     plan_.globalBatch = o.integer("global_batch", 0);
     plan_.sequence = o.integer("sequence", 0);

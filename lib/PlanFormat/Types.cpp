@@ -1,0 +1,239 @@
+//===- Types.cpp - types that fit each other in a plan -------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/PlanFormat/Checks.h"
+#include "lib/PlanFormat/Names.h"
+
+#include <algorithm>
+
+namespace modelpar::planformat {
+
+using sharding::AxisRef;
+using sharding::DimSharding;
+using sharding::PartialAxis;
+
+std::string describe(const TensorType &type) {
+  std::string text = std::string(name(type.dtype)) + "[";
+  for (size_t i = 0; i < type.shape.size(); ++i)
+    text += (i ? "x" : "") + std::to_string(type.shape[i]);
+  return text + "] " + sharding::toString(type.sharding);
+}
+
+namespace {
+
+/// Joins neighbours that are consecutive parts of one axis: tp:(1)2, tp:(2)2 is tp:(1)4.
+DimSharding joined(const DimSharding &axes) {
+  DimSharding result;
+  for (const AxisRef &axis : axes) {
+    if (!result.empty() && result.back().name == axis.name && result.back().preSize * result.back().size == axis.preSize)
+      result.back().size *= axis.size;
+    else
+      result.push_back(axis);
+  }
+  return result;
+}
+
+DimSharding concatenated(DimSharding major, const DimSharding &minor) {
+  major.insert(major.end(), minor.begin(), minor.end());
+  return joined(major);
+}
+
+/// Partial axes in one order, neighbours of one kind joined.
+std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
+  std::sort(partial.begin(), partial.end());
+  std::vector<PartialAxis> result;
+  for (const PartialAxis &entry : partial) {
+    AxisRef *last = result.empty() ? nullptr : &result.back().axis;
+    if (last && result.back().kind == entry.kind && last->name == entry.axis.name && last->preSize * last->size == entry.axis.preSize)
+      last->size *= entry.axis.size;
+    else
+      result.push_back(entry);
+  }
+  return result;
+}
+
+class TypeChecker {
+public:
+  TypeChecker(const Plan &plan, Findings &findings) : plan_(plan), findings_(findings) {}
+
+  void check() {
+    for (const Body &block : plan_.blocks)
+      body(block, "block " + block.name, nullptr);
+    for (size_t s = 0; s < plan_.stages.size(); ++s)
+      for (const Program &program : plan_.stages[s].programs)
+        body(program.body, "stage " + std::to_string(s) + ", program " + program.body.name, &plan_.stages[s]);
+    wholeBuffers();
+  }
+
+private:
+  const TensorType &type(const Body &body, ValueId id) const { return plan_.types[body.values[id].type]; }
+
+  void body(const Body &body, const std::string &bodyWhere, const Stage *stage) {
+    for (size_t v = 0; v < body.values.size(); ++v) {
+      const Value &value = body.values[v];
+      if (value.storage == Value::Storage::Buffer && !same(value.type, stage->buffers[value.index].type))
+        findings_.add(bodyWhere + ", value " + std::to_string(v),
+                      "has type " + describe(plan_.types[value.type]) + ", buffer " + stage->buffers[value.index].name + " has " +
+                          describe(plan_.types[stage->buffers[value.index].type]));
+    }
+    for (size_t n = 0; n < body.instructions.size() && !findings_.full(); ++n) {
+      const Instruction &i = body.instructions[n];
+      std::string where = bodyWhere + ", " + describe(body, n);
+      switch (i.kind) {
+      case Instruction::Kind::Kernel:
+        kernel(body, i, where);
+        break;
+      case Instruction::Kind::Collective:
+        collective(body, i, where);
+        break;
+      case Instruction::Kind::Call:
+        call(body, i, where);
+        break;
+      case Instruction::Kind::Accumulate:
+        accumulate(type(body, i.inputs[0]), type(body, i.outputs[0]), where);
+        break;
+      case Instruction::Kind::Load:
+        for (const Input &input : plan_.inputs)
+          if (input.name == i.op && !same(input.type, body.values[i.outputs[0]].type))
+            findings_.add(where, "fills a value of type " + describe(type(body, i.outputs[0])) + ", the input has " +
+                                     describe(plan_.types[input.type]));
+        break;
+      case Instruction::Kind::Wait:
+        break;
+      }
+    }
+  }
+
+  bool same(TypeId a, TypeId b) const { return a == b || plan_.types[a] == plan_.types[b]; }
+
+  /// Ops that are not linear in any operand (of the gradient ops, only what has no linear operand): a partial value is wrong there. The
+  /// types of all ops are checked in the compiler, where their rules are; this is what a plan alone can know.
+  static bool isNonLinear(const std::string &op) {
+    static const std::set<std::string> ops = {"activation", "attention", "layer_norm", "rms_norm", "softmax_stats", "squared_error",
+                                              "sum_squares", "clip_scale", "adamw", "sgd"};
+    return ops.count(op) != 0;
+  }
+
+  void kernel(const Body &body, const Instruction &i, const std::string &where) {
+    for (size_t n = 0; n < i.inputs.size(); ++n)
+      for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
+        if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
+          findings_.add(where, "input " + std::to_string(n) + " is partial over " + toText(plan_.mesh, partial.axis) + " (" +
+                                   std::string(sharding::name(partial.kind)) + "), expected it whole: a reduction is missing");
+      }
+  }
+
+  void call(const Body &body, const Instruction &i, const std::string &where) {
+    const Body &callee = plan_.blocks[i.block];
+    for (size_t a = 0; a < callee.arguments.size(); ++a) {
+      ValueId bound = a < i.inputs.size() ? i.inputs[a] : i.outputs[a - i.inputs.size()];
+      TypeId expected = callee.values[callee.arguments[a]].type;
+      if (!same(body.values[bound].type, expected))
+        findings_.add(where, "argument " + std::to_string(a) + " has type " + describe(type(body, bound)) + ", block " + callee.name +
+                                 " expects " + describe(plan_.types[expected]));
+    }
+  }
+
+  void accumulate(const TensorType &in, const TensorType &out, const std::string &where) {
+    TensorType expected = in;
+    std::erase_if(expected.sharding.partial, [](const PartialAxis &partial) {
+      return partial.axis.name == sharding::kMicroBatchAxis && partial.kind == sharding::ReduceKind::Sum;
+    });
+    expected.dtype = out.dtype;
+    if (expected != out)
+      findings_.add(where, "adds " + describe(in) + " into " + describe(out) + ", expected " + describe(expected));
+    if (plan_.mesh.has(sharding::kMicroBatchAxis) && expected.sharding.partial.size() == in.sharding.partial.size())
+      findings_.add(where, "adds " + describe(in) + " over micro-batches, expected a value that is partial over mb");
+  }
+
+  void collective(const Body &body, const Instruction &i, const std::string &where) {
+    std::vector<AxisRef> sorted = i.axes;
+    std::sort(sorted.begin(), sorted.end());
+    for (size_t a = 0; a < sorted.size(); ++a) {
+      if (sorted[a].name == sharding::kMicroBatchAxis)
+        return findings_.add(where, "axis mb is time and has no ranks");
+      for (size_t b = 0; b < a; ++b)
+        if (sorted[b].name == sorted[a].name && sorted[a].preSize % (sorted[b].preSize * sorted[b].size) != 0)
+          return findings_.add(where, "axis " + sorted[a].name + " occurs twice");
+    }
+    for (size_t n = 0; n < i.inputs.size(); ++n) {
+      const TensorType &in = type(body, i.inputs[n]), &out = type(body, i.outputs[n]);
+      if (std::string expected = collectiveResult(i, in, out); !expected.empty())
+        findings_.add(where, "pair " + std::to_string(n) + " goes from " + describe(in) + " to " + describe(out) + ", expected " + expected);
+    }
+  }
+
+  std::string axesText(const Instruction &i) const {
+    std::string text;
+    for (const AxisRef &axis : i.axes)
+      text += (text.empty() ? "" : ", ") + toText(plan_.mesh, axis);
+    return text;
+  }
+
+  /// What is wrong about the collective's types; empty when they fit.
+  std::string collectiveResult(const Instruction &i, const TensorType &in, const TensorType &out) const {
+    if (in.dtype != out.dtype || in.shape != out.shape)
+      return "the same element type and global shape";
+    bool reduces = i.op == "all_reduce" || i.op == "reduce_scatter";
+    // The input is partial over the collective's axes and what the output is still partial over.
+    std::vector<PartialAxis> partial = out.sharding.partial;
+    if (reduces)
+      for (const AxisRef &axis : i.axes)
+        partial.push_back({axis, i.reduce});
+    if (joined(partial) != joined(in.sharding.partial))
+      return reduces ? "an input that is partial (" + std::string(sharding::name(i.reduce)) + ") over " + axesText(i) +
+                           " beside what the output is partial over"
+                     : "the same partial axes on both sides";
+    for (size_t d = 0; d < in.shape.size(); ++d) {
+      DimSharding before = in.sharding.dims[d], after = out.sharding.dims[d];
+      bool isDim = static_cast<int32_t>(d) == i.dim && i.op != "all_reduce";
+      if (i.op == "all_gather" && isDim)
+        after = concatenated(after, i.axes);
+      if ((i.op == "reduce_scatter" || i.op == "all_to_all") && isDim)
+        before = concatenated(before, i.axes);
+      if (i.op == "all_to_all" && static_cast<int32_t>(d) == i.sourceDim)
+        after = concatenated(after, i.axes);
+      if (joined(before) != joined(after)) {
+        bool changes = isDim || (i.op == "all_to_all" && static_cast<int32_t>(d) == i.sourceDim);
+        return "dimension " + std::to_string(d) + (changes ? " to differ by the minor axes " + axesText(i) : " to stay as it is");
+      }
+    }
+    return "";
+  }
+
+  /// Parameters, their states and the outputs are whole.
+  void wholeBuffers() {
+    auto whole = [&](const std::string &where, const Buffer &buffer) {
+      if (plan_.types[buffer.type].sharding.isPartial())
+        findings_.add(where, "buffer " + buffer.name + " has type " + describe(plan_.types[buffer.type]) + ", expected a whole value");
+    };
+    for (const Parameter &parameter : plan_.parameters) {
+      const std::vector<Buffer> &buffers = plan_.stages[parameter.stage].buffers;
+      std::string where = "parameter " + parameter.name;
+      if (!same(buffers[parameter.value].type, parameter.type))
+        findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[parameter.value].type]) + ", expected " +
+                                 describe(plan_.types[parameter.type]));
+      whole(where, buffers[parameter.value]);
+      for (const auto &[stateName, id] : parameter.state) {
+        whole(where, buffers[id]);
+        if (plan_.types[buffers[id].type].shape != plan_.types[parameter.type].shape)
+          findings_.add(where, stateName + " has type " + describe(plan_.types[buffers[id].type]) + ", expected the parameter's shape");
+      }
+    }
+    for (const auto &[output, id] : plan_.outputs)
+      whole("output " + output, plan_.stages.back().buffers[id]);
+  }
+
+  const Plan &plan_;
+  Findings &findings_;
+};
+
+} // namespace
+
+void checkTypes(const Plan &plan, Findings &findings) { TypeChecker(plan, findings).check(); }
+
+} // namespace modelpar::planformat

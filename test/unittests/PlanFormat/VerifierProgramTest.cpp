@@ -1,0 +1,231 @@
+//===- VerifierProgramTest.cpp - order, races and liveness ---------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Each test breaks one thing of a good plan and expects the verifier to name the
+// instructions concerned.
+//
+//===----------------------------------------------------------------------===//
+
+#include "SmallPlan.h"
+#include "modelpar/PlanFormat/Verifier.h"
+#include "modelpar/PlanFormat/Reader.h"
+#include "modelpar/PlanFormat/Writer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace {
+using namespace modelpar;
+using namespace modelpar::planformat;
+using testing::AllOf;
+using testing::HasSubstr;
+
+std::string findings(const Plan &plan) {
+  std::string text;
+  for (const Finding &finding : verifyPlan(plan))
+    text += finding.toString() + "\n";
+  return text;
+}
+
+std::string findingsAfter(void (*change)(Plan &)) {
+  Plan plan = smallPlan();
+  change(plan);
+  return findings(plan);
+}
+
+Body &program(Plan &plan, int which) { return plan.stages[0].programs[which].body; }
+
+/// All bodies of a plan.
+std::vector<Body *> bodies(Plan &plan) {
+  std::vector<Body *> all;
+  for (Body &block : plan.blocks)
+    all.push_back(&block);
+  for (Stage &stage : plan.stages)
+    for (Program &program : stage.programs)
+      all.push_back(&program.body);
+  return all;
+}
+
+TEST(VerifyProgram, DeletedEventNamesBothInstructions) {
+  // The reduction no longer waits for the matmul that makes its input.
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].waits.clear(); }),
+              AllOf(HasSubstr("block layer.forward, instruction 2 (all_reduce, stream 1): reads value 5 of layer.forward while"),
+                    HasSubstr("block layer.forward, instruction 1 (matmul, stream 0) writes the same bytes: no event or stream orders them")));
+}
+
+TEST(VerifyProgram, DeletedJoin) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions.pop_back(); }),
+              AllOf(HasSubstr("block layer.forward: ends while"), HasSubstr("instruction 2 (all_reduce, stream 1) may still run")));
+}
+
+TEST(VerifyProgram, EveryDeletedWaitIsFound) {
+  Plan good = smallPlan();
+  int tried = 0;
+  for (size_t b = 0; b < bodies(good).size(); ++b)
+    for (size_t i = 0; i < bodies(good)[b]->instructions.size(); ++i)
+      for (size_t w = 0; w < bodies(good)[b]->instructions[i].waits.size(); ++w) {
+        Plan plan = smallPlan();
+        Instruction &instruction = bodies(plan)[b]->instructions[i];
+        instruction.waits.erase(instruction.waits.begin() + static_cast<ptrdiff_t>(w));
+        EXPECT_NE(findings(plan), "") << bodies(plan)[b]->name << " instruction " << i;
+        ++tried;
+      }
+  EXPECT_EQ(tried, 7);
+}
+
+TEST(VerifyProgram, EveryDeletedRecordIsFound) {
+  Plan good = smallPlan();
+  for (size_t b = 0; b < bodies(good).size(); ++b)
+    for (size_t i = 0; i < bodies(good)[b]->instructions.size(); ++i) {
+      Plan plan = smallPlan();
+      int32_t &record = bodies(plan)[b]->instructions[i].record;
+      if (record < 0)
+        continue;
+      record = -1;
+      EXPECT_THAT(findings(plan), HasSubstr("which no instruction records"));
+    }
+}
+
+TEST(VerifyProgram, EveryDeletedProducerIsFound) {
+  // Every instruction of the plan but joins produces something that is read or must be written.
+  Plan good = smallPlan();
+  for (size_t b = 0; b < bodies(good).size(); ++b)
+    for (size_t i = 0; i < bodies(good)[b]->instructions.size(); ++i) {
+      Plan plan = smallPlan();
+      auto &instructions = bodies(plan)[b]->instructions;
+      std::string name = bodies(plan)[b]->name + " instruction " + std::to_string(i);
+      instructions.erase(instructions.begin() + static_cast<ptrdiff_t>(i));
+      EXPECT_NE(findings(plan), "") << name;
+    }
+}
+
+TEST(VerifyProgram, SwappedInstructions) {
+  // List order is order within a stream.
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerForward].instructions[kMatmul1], p.blocks[kLayerForward].instructions[kMatmul2]); }),
+              HasSubstr("instruction 0 (matmul, stream 0): reads buffer h.l0 on micro-batch 0, which no program"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerBackward].instructions[0], p.blocks[kLayerBackward].instructions[1]); }),
+              HasSubstr("reads value 8 of layer.backward, which no instruction before it has written"));
+}
+
+TEST(VerifyProgram, WaitBeforeItsRecord) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerForward].instructions[kMatmul2], p.blocks[kLayerForward].instructions[kReduce]); }),
+              HasSubstr("instruction 1 (all_reduce, stream 1): waits for event 0, which only instruction 2 (matmul, stream 0) records, not before it"));
+}
+
+TEST(VerifyProgram, EventRecordedTwice) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kMatmul1].record = 0; }),
+              HasSubstr("records event 0 a second time, after instruction 0 (matmul, stream 0)"));
+}
+
+TEST(VerifyProgram, OverlappingLocalsThatLiveTogether) {
+  // layer.backward keeps dh alive while the partial dx is computed.
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerBackward].values[9].offset = p.blocks[kLayerBackward].values[8].offset; }),
+              HasSubstr("overlaps another operand"));
+}
+
+TEST(VerifyProgram, OverwrittenValue) {
+  // The forward programs's loss part lies where the second call's frame is: written after, so no harm; the gradient of the last layer lies in
+  // the frame of the call that reads it: harm.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body &backward = program(p, kBackward);
+                Instruction &call = backward.instructions[1];
+                ASSERT_EQ(call.kind, Instruction::Kind::Call);
+                call.frame = backward.values[1].offset;
+              }),
+              AllOf(HasSubstr("block layer.backward"), HasSubstr("overlaps another operand")));
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                // dw of the last layer is accumulated after dv has been written over it.
+                Body &backward = program(p, kBackward);
+                const Instruction &call = backward.instructions[1];
+                backward.values[call.outputs[2]].offset = backward.values[call.outputs[1]].offset;
+              }),
+              AllOf(HasSubstr("instruction 2 (accumulate, stream 0): reads value"), HasSubstr("has overwritten with value")));
+}
+
+TEST(VerifyProgram, RaceOfTwoWriters) {
+  // The weights' gradient is computed while the reduction runs: it may not write where that writes.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body &backward = program(p, kBackward);
+                const Instruction &call = backward.instructions[1];
+                backward.values[call.outputs[1]].offset = backward.values[call.outputs[0]].offset;
+              }),
+              AllOf(HasSubstr("block layer.backward, instruction 3 (matmul, stream 0): writes"),
+                    HasSubstr("block layer.backward, instruction 2 (all_reduce, stream 1) writes the same bytes")));
+}
+
+TEST(VerifyProgram, RaceWithAReader) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body &block = p.blocks[kLayerBackward];
+                // dw over the partial sum that the reduction is still reading.
+                Value &dw = block.values[6];
+                ASSERT_EQ(dw.storage, Value::Storage::Argument);
+                block.instructions[3].outputs = {9};
+              }),
+              HasSubstr("instruction 2 (all_reduce, stream 1) reads the same bytes"));
+}
+
+TEST(VerifyProgram, ReadAfterInPlaceResult) {
+  // The first update reads the gradient's sum after the all_reduce has replaced it: shape and bytes fit, the value does not.
+  Plan plan = smallPlan();
+  Body &update = program(plan, kUpdate);
+  BodyBuilder b(plan, update);
+  b.kernel("add", {1}, {b.alias(9, 1)});
+  EXPECT_THAT(findings(plan), AllOf(HasSubstr("(add, stream 0): reads value 1 of update (buffer l0.w.grad), whose bytes"),
+                                    HasSubstr("has overwritten with value 2 of update")));
+}
+
+TEST(VerifyProgram, GroupOnTwoStreams) {
+  // Two collectives of one group without an order between them.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                program(p, kUpdate).instructions[1].stream = 2;
+              }),
+              AllOf(HasSubstr("uses the group over dp unordered with"), HasSubstr("ranks may enter the two in different orders")));
+}
+
+TEST(VerifyProgram, ForkAtTheStartOfABody) {
+  // A block's collective on an argument waits for nothing: the fork orders it after the caller's producer.
+  Plan plan = smallPlan();
+  Body &block = plan.blocks[kLayerBackward];
+  std::swap(block.instructions[2].inputs[0], block.instructions[1].outputs[0]);
+  EXPECT_EQ(findings(plan), "");
+}
+
+TEST(VerifyProgram, WorkspaceIsExclusive) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Instruction &i = p.blocks[kLayerBackward].instructions[0];
+                i.workspace = i.outputs[0];
+              }),
+              HasSubstr("overlaps another operand"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[0].workspace = 0; }),
+              HasSubstr("workspace is value 0, expected a local value"));
+}
+
+TEST(VerifyProgram, BlockFaultsAreReportedOnce) {
+  // The block is called twice.
+  Plan plan = smallPlan();
+  plan.blocks[kLayerForward].instructions[kReduce].waits.clear();
+  std::string text = findings(plan);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+}
+
+TEST(VerifyProgram, ManyLayersAreFast) {
+  // 2,000 calls a program and 64 micro-batches: what the time must not grow with is checked by the suite's time limit alone.
+  Plan plan = smallPlan();
+  Body &forward = program(plan, kForward);
+  std::vector<Instruction> instructions(forward.instructions.begin(), forward.instructions.begin() + 3);
+  for (int i = 0; i < 1000; ++i) {
+    instructions.push_back(forward.instructions[1]);
+    instructions.push_back(forward.instructions[2]);
+  }
+  instructions.insert(instructions.end(), forward.instructions.begin() + 3, forward.instructions.end());
+  forward.instructions = std::move(instructions);
+  EXPECT_EQ(findings(plan), "");
+}
+
+} // namespace

@@ -1,0 +1,235 @@
+//===- VerifierTest.cpp - types, layout, schedule ------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "SmallPlan.h"
+#include "modelpar/PlanFormat/Verifier.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace {
+using namespace modelpar;
+using namespace modelpar::planformat;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+std::string findings(const Plan &plan) {
+  std::string text;
+  for (const Finding &finding : verifyPlan(plan))
+    text += finding.toString() + "\n";
+  return text;
+}
+
+std::string findingsAfter(void (*change)(Plan &)) {
+  Plan plan = smallPlan();
+  change(plan);
+  return findings(plan);
+}
+
+Body &program(Plan &plan, int which) { return plan.stages[0].programs[which].body; }
+Stage &stage(Plan &plan) { return plan.stages[0]; }
+
+TEST(VerifyPlan, TheSmallPlanIsGood) { EXPECT_EQ(findings(smallPlan()), ""); }
+
+//===----------------------------------------------------------------------===//
+// Types
+//===----------------------------------------------------------------------===//
+
+TEST(VerifyPlan, CallBindsAnotherType) {
+  // The weights swapped: both have as many bytes.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Instruction &call = program(p, kForward).instructions[1];
+                std::swap(call.inputs[1], call.inputs[2]);
+              }),
+              HasSubstr("argument 1 has type f32[32x16] [{\"tp\"}, {}], block layer.forward expects f32[16x32] [{}, {\"tp\"}]"));
+}
+
+TEST(VerifyPlan, CollectiveOverTheWrongAxis) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes = {p.mesh.axis("dp")}; }),
+              HasSubstr("block layer.forward, instruction 2 (all_reduce, stream 1): pair 0 goes from f32[8x16]"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes.push_back(p.mesh.axis("dp")); }),
+              HasSubstr("expected an input that is partial (sum) over tp, dp"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes = {p.mesh.axis("mb")}; }),
+              HasSubstr("axis mb is time"));
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                auto &axes = p.blocks[kLayerForward].instructions[kReduce].axes;
+                axes.push_back(axes[0]);
+              }),
+              HasSubstr("axis tp occurs twice"));
+}
+
+TEST(VerifyPlan, CollectiveWithTheWrongKind) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].reduce = sharding::ReduceKind::Max; }),
+              HasSubstr("expected an input that is partial (max) over tp"));
+}
+
+TEST(VerifyPlan, ReductionTwice) {
+  // The second all_reduce of a whole value would double it.
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].inputs = {3}; }),
+              HasSubstr("expected an input that is partial (sum) over tp"));
+}
+
+TEST(VerifyPlan, PartialValueIntoTheUpdate) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Instruction &sgd = program(p, kUpdate).instructions[3];
+                ASSERT_EQ(sgd.op, "sgd");
+                sgd.inputs[1] = 1; // The sum before its all_reduce.
+              }),
+              HasSubstr("instruction 3 (sgd, stream 0): input 1 is partial over dp (sum), expected it whole: a reduction is missing"));
+}
+
+TEST(VerifyPlan, PartialOutput) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.outputs[0].second -= 1; }), HasSubstr("output loss: buffer loss.sum has type"));
+}
+
+TEST(VerifyPlan, AccumulationOfAValueThatIsNotPartial) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body &body = program(p, kForward);
+                body.values[1].type = 6; // The loss, partial over dp alone.
+              }),
+              HasSubstr("expected a value that is partial over mb"));
+}
+
+TEST(VerifyPlan, LoadIntoAnotherType) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.inputs[0].type = 4; }), HasSubstr("the input has f32[8x16]"));
+}
+
+/// A body with one collective from one type to another.
+std::string collectiveFindings(const std::string &op, sharding::TensorSharding from, sharding::TensorSharding to, int32_t dim,
+                               int32_t sourceDim = -1) {
+  Plan plan = smallPlan();
+  plan.types.push_back({DType::F32, {8, 8}, std::move(from)});
+  plan.types.push_back({DType::F32, {8, 8}, std::move(to)});
+  TypeId last = static_cast<TypeId>(plan.types.size()) - 1;
+  BodyBuilder b(plan, program(plan, kUpdate));
+  ValueId in = b.local(last - 1), out = b.local(last);
+  b.kernel("fill", {}, {in});
+  Instruction &i = b.collective(op, {plan.mesh.axis("tp")}, {in}, {out}, {}, -1);
+  i.stream = 0;
+  i.dim = dim;
+  i.sourceDim = sourceDim;
+  int64_t more = std::max<int64_t>(0, program(plan, kUpdate).frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
+  stage(plan).arenaBytes += more;
+  stage(plan).memory.back().bytes += more;
+  return findings(plan);
+}
+
+TEST(VerifyPlan, EveryCollectiveHasItsTypes) {
+  sharding::AxisRef dp{"dp", 1, 2}, tp{"tp", 1, 2};
+  sharding::TensorSharding whole{{{}, {}}, {}}, rows{{{tp}, {}}, {}}, columns{{{}, {tp}}, {}}, partial{{{}, {}}, {{tp}}};
+  sharding::TensorSharding minor{{{dp, tp}, {}}, {}}, major{{{tp, dp}, {}}, {}}, data{{{dp}, {}}, {}};
+  auto bad = HasSubstr("goes from");
+  EXPECT_THAT(collectiveFindings("all_gather", rows, whole, 0), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("all_gather", minor, data, 0), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("all_gather", major, data, 0), bad);
+  EXPECT_THAT(collectiveFindings("all_gather", rows, whole, 1), bad);
+  EXPECT_THAT(collectiveFindings("all_gather", whole, rows, 0), bad);
+  EXPECT_THAT(collectiveFindings("all_gather", partial, whole, 0), bad);
+  EXPECT_THAT(collectiveFindings("reduce_scatter", partial, rows, 0), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("reduce_scatter", partial, columns, 0), bad);
+  EXPECT_THAT(collectiveFindings("reduce_scatter", whole, rows, 0), bad);
+  EXPECT_THAT(collectiveFindings("all_to_all", rows, columns, 1, 0), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("all_to_all", rows, columns, 0, 1), bad);
+  EXPECT_THAT(collectiveFindings("all_to_all", rows, rows, 1, 0), bad);
+}
+
+//===----------------------------------------------------------------------===//
+// Layout and schedule
+//===----------------------------------------------------------------------===//
+
+TEST(VerifyPlan, BuffersOverlap) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).buffers[1].offset -= 64; }),
+              HasSubstr("stage 0: buffers l0.w and l0.v overlap at arena byte"));
+}
+
+TEST(VerifyPlan, SlotsOverlapAnotherBuffer) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).buffers[4].slots = 3; }), HasSubstr("buffers h.l0 and y.l0 overlap"));
+}
+
+TEST(VerifyPlan, MemoryDoesNotAddUp) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).memory[0].bytes += 1; }), HasSubstr("memory items add up to"));
+}
+
+TEST(VerifyPlan, TooFewSlots) {
+  // With one slot the second forward overwrites what the first backward reads.
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).buffers[4].slots = 1; }),
+              HasSubstr("reads buffer h.l0 on micro-batch 0, whose slot holds micro-batch 1 (1 slots)"));
+}
+
+TEST(VerifyPlan, OneSlotIsEnoughWhenBackwardFollows) {
+  EXPECT_EQ(findingsAfter([](Plan &p) {
+              stage(p).buffers[4].slots = 1;
+              std::swap(stage(p).schedule[1], stage(p).schedule[2]);
+            }),
+            "");
+}
+
+TEST(VerifyPlan, BackwardBeforeForward) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(stage(p).schedule[1], stage(p).schedule[3]); }),
+              HasSubstr("reads buffer"));
+}
+
+TEST(VerifyPlan, AMicroBatchIsMissing) {
+  std::string text = findingsAfter([](Plan &p) { stage(p).schedule.erase(stage(p).schedule.begin() + 3); });
+  EXPECT_THAT(text, HasSubstr("the schedule runs program backward 1 times, expected 2"));
+  EXPECT_THAT(text, HasSubstr("reads the sum in buffer l0.w.grad after 1 of 2 micro-batches"));
+}
+
+TEST(VerifyPlan, AMicroBatchTwice) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).schedule[3].microBatch = 0; }),
+              HasSubstr("the schedule runs program backward twice on micro-batch 0"));
+}
+
+TEST(VerifyPlan, UpdateTooEarly) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(stage(p).schedule[3], stage(p).schedule[4]); }),
+              HasSubstr("after 1 of 2 micro-batches"));
+}
+
+TEST(VerifyPlan, AccumulationStartsWithMicroBatch0) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(stage(p).schedule[2], stage(p).schedule[3]); }),
+              HasSubstr("which micro-batch 0 has not begun"));
+}
+
+TEST(VerifyPlan, ParameterWithoutUpdate) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                auto &instructions = program(p, kUpdate).instructions;
+                ASSERT_EQ(instructions[6].op, "sgd");
+                instructions.erase(instructions.begin() + 6);
+              }),
+              HasSubstr("parameter l1.v: no update writes it"));
+}
+
+TEST(VerifyPlan, ForwardMayNotWriteParameters) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                BodyBuilder b(p, program(p, kForward));
+                ValueId w = b.buffer(stage(p), 0);
+                b.kernel("scale", {w}, {b.alias(1, w)});
+              }),
+              HasSubstr("program forward writes parameter buffer l0.w, which only an update may"));
+}
+
+TEST(VerifyPlan, StagesNeedThePipelineAxis) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.stages.push_back(p.stages[0]); }), HasSubstr("2 stages on 1 coordinates of axis pp"));
+}
+
+TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
+  Plan plan = smallPlan();
+  plan.mesh = sharding::Mesh({{"mb", 2}, {"pp", 2}, {"dp", 2}, {"tp", 2}});
+  plan.types.push_back({DType::F32, {}, {{}, {{plan.mesh.axis("pp")}}}});
+  TypeId partial = static_cast<TypeId>(plan.types.size()) - 1, whole = 7;
+  BodyBuilder b(plan, program(plan, kUpdate));
+  ValueId in = b.local(partial), out = b.local(whole);
+  b.kernel("fill", {}, {in});
+  Instruction &i = b.collective("all_reduce", {plan.mesh.axis("pp")}, {in}, {out}, {}, -1);
+  i.stream = 0;
+  plan.stages.push_back(plan.stages[0]);
+  EXPECT_EQ(findings(plan), "");
+  plan.stages[1].programs[kUpdate].body.instructions.pop_back();
+  EXPECT_THAT(findings(plan), HasSubstr("stage 1: its collective 0 over stages is missing, stage 0 enters all_reduce sum pp f32[]"));
+}
+
+} // namespace
