@@ -60,3 +60,17 @@ function(add_modelpar_unittest name)
   gtest_discover_tests(${name} DISCOVERY_TIMEOUT 120 DISCOVERY_MODE PRE_TEST
     WORKING_DIRECTORY ${PROJECT_SOURCE_DIR} PROPERTIES TIMEOUT 900)
 endfunction()
+
+# modelpar_add_docs(Dialects/NN.md file.td -gen-x [args]...)
+# A page of docs/ that the target `modelpar-docs` writes from TableGen; the pages are committed.
+function(modelpar_add_docs page td)
+  string(MAKE_C_IDENTIFIER "modelpar-docs-${page}" target)
+  add_custom_target(${target}
+    COMMAND ${MLIR_TABLEGEN_EXE} ${ARGN} -I ${PROJECT_SOURCE_DIR}/include -I ${MLIR_INCLUDE_DIRS}
+      ${CMAKE_CURRENT_SOURCE_DIR}/${td} -o ${PROJECT_SOURCE_DIR}/docs/${page}
+    COMMENT "Writing docs/${page}" VERBATIM)
+  if(NOT TARGET modelpar-docs)
+    add_custom_target(modelpar-docs)
+  endif()
+  add_dependencies(modelpar-docs ${target})
+endfunction()
