@@ -122,14 +122,18 @@ Status Binding::createGroups() {
 // Instructions
 //===----------------------------------------------------------------------===//
 
-/// The element type that selects the kernel: of the first floating-point operand, inputs before outputs.
+/// The element type that selects the kernel: of the first floating-point input that is not the step's scalars, else of the first
+/// output.
 static planformat::DType kernelType(const planformat::Plan &plan, const BoundInstruction &bound) {
-  for (planformat::TypeId type : bound.types) {
-    planformat::DType dtype = at(plan.types, type).dtype;
-    if (dtype != planformat::DType::I32 && dtype != planformat::DType::I64)
-      return dtype;
+  using planformat::DType;
+  for (size_t i = 0; i < bound.types.size(); ++i) {
+    const planformat::TensorType &type = at(plan.types, bound.types[i]);
+    bool isInput = i < bound.instruction->inputs.size();
+    bool scalars = type.dtype == DType::F64 && type.shape == std::vector<int64_t>{planformat::kNumScalars};
+    if (!isInput || (type.dtype != DType::I32 && type.dtype != DType::I64 && !scalars))
+      return type.dtype;
   }
-  return planformat::DType::F32;
+  return DType::F32;
 }
 
 Status Binding::bindCollective(BoundInstruction &bound) {
