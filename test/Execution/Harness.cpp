@@ -194,6 +194,10 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
 Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, Gatherer &gatherer, RunResult &result) {
   initialise(plan, executor, options);
   Batches batches(options.ignoreLabels);
+  if (executor.rank() == 0) {
+    result.losses.reserve(static_cast<size_t>(options.steps));
+    result.gradNorms.reserve(static_cast<size_t>(options.steps));
+  }
   for (int64_t step = 1; step <= options.steps; ++step) {
     runtime::StepScalars scalars;
     scalars.step = step;
@@ -213,6 +217,8 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
     if (step == 1 && options.keepTensors)
       for (const planformat::Parameter &parameter : plan.parameters)
         gatherer.add(result.gradients, parameter.name, executor.bufferView(parameter.gradient));
+    if (options.afterStep)
+      options.afterStep(executor.rank(), step);
   }
   if (options.keepTensors)
     for (const planformat::Parameter &parameter : plan.parameters)

@@ -33,6 +33,7 @@ struct RunOptions {
   /// Ignore labels unevenly; the first data-parallel quarter of the batch then has none in some steps.
   bool ignoreLabels = true;
   bool keepTensors = true; ///< Gradients and weights; large models only want the figures.
+  std::function<void(int64_t rank, int64_t step)> afterStep; ///< Called by every rank's thread.
   /// Added to one element of a parameter before the first step: (name, global index, value).
   std::optional<std::tuple<std::string, int64_t, double>> perturbation;
 };
