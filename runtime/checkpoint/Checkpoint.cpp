@@ -9,6 +9,7 @@
 
 #include "modelpar/Json/Json.h"
 #include "runtime/checkpoint/Elements.h"
+#include "runtime/checkpoint/Slices.h"
 
 #include <algorithm>
 #include <set>
@@ -182,43 +183,6 @@ Status Checkpoint::check(const std::vector<planformat::Parameter> &parameters) c
   if (problems.size() > kShown)
     message += "\n  and " + std::to_string(problems.size() - kShown) + " more";
   return Status::invalid(message);
-}
-
-/// Calls body(global, local, count) for every run of elements that is contiguous in the whole tensor and in the shard.
-template <typename Body> static void forEachRun(const TensorView &view, Body &&body) {
-  if (view.numElements() == 0)
-    return;
-  // Trailing dimensions that the shard has whole merge into one run with the last that it has in part.
-  int outer = view.rank;
-  int64_t inner = 1; ///< Elements of the dimensions [outer, rank).
-  while (outer > 0 && view.extents[outer - 1] == view.globalExtents[outer - 1])
-    inner *= view.extents[--outer];
-  int64_t run = inner, runOffset = 0;
-  if (outer > 0) {
-    --outer;
-    run = view.extents[outer] * inner;
-    runOffset = view.offsets[outer] * inner;
-    inner *= view.globalExtents[outer];
-  }
-  int64_t index[kMaxRank] = {};
-  for (int64_t local = 0;; local += run) {
-    int64_t global = 0;
-    for (int i = 0; i < outer; ++i)
-      global = global * view.globalExtents[i] + view.offsets[i] + index[i];
-    body(global * inner + runOffset, local, run);
-    int dim = outer - 1;
-    while (dim >= 0 && ++index[dim] == view.extents[dim])
-      index[dim--] = 0;
-    if (dim < 0)
-      return;
-  }
-}
-
-static int64_t globalElements(const TensorView &view) {
-  int64_t count = 1;
-  for (int i = 0; i < view.rank; ++i)
-    count *= view.globalExtents[i];
-  return count;
 }
 
 Status runtime::readSlice(const CheckpointTensor &source, const TensorView &view) {

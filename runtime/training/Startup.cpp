@@ -1,0 +1,73 @@
+//===- Startup.cpp - what is checked before the ranks start ---------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/training/Startup.h"
+
+#include "modelpar/PlanFormat/Reader.h"
+#include "modelpar/PlanFormat/Verifier.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdlib>
+#include <cstring>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+
+Status runtime::checkOptions(const TrainerOptions &options) {
+  if (options.backend == "cuda")
+    return Status::unavailable("--backend=cuda is not supported yet by the training loop; supported: auto, cpu");
+  if (options.comm == "mpi" || options.comm == "nccl")
+    return Status::unavailable("--comm=" + options.comm + " is not supported yet; supported: auto, local");
+  const LearningRate &rate = options.learningRate;
+  if (rate.decaySteps > 0 && rate.decaySteps <= rate.warmup)
+    return Status::invalid("--decay-steps=" + std::to_string(rate.decaySteps) +
+                           " counts from the start of the run and must exceed --warmup=" +
+                           std::to_string(rate.warmup));
+  return {};
+}
+
+Status runtime::checkLauncher() {
+  struct Launcher {
+    const char *name, *rank, *size;
+  };
+  // Slurm's variables are also set in a batch script outside srun, where one process is right: its rank variable alone tells nothing.
+  constexpr Launcher kLaunchers[] = {{"torchrun", "RANK", "WORLD_SIZE"},
+                                     {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
+                                     {"mpirun", "PMI_RANK", "PMI_SIZE"}};
+  for (const Launcher &launcher : kLaunchers) {
+    const char *rank = std::getenv(launcher.rank), *size = std::getenv(launcher.size);
+    int64_t processes = 0;
+    if (rank && size && std::from_chars(size, size + std::strlen(size), processes).ec == std::errc() && processes > 1)
+      return Status::unavailable(std::string("this is process ") + rank + " of " + size + " (" + launcher.rank + ", " +
+                                 launcher.size + " are set), but all ranks run in one process: start modelpar-run alone, without " +
+                                 launcher.name);
+  }
+  return {};
+}
+
+Status runtime::loadPlan(const TrainerOptions &options, planformat::Plan &plan) {
+  std::string error;
+  if (!planformat::readPlanFile(options.planPath, plan, error))
+    return Status::invalid(error);
+  if (options.verify) {
+    std::vector<planformat::Finding> findings = planformat::verifyPlan(plan);
+    if (!findings.empty()) {
+      constexpr size_t kShown = 10;
+      std::string message = options.planPath + ": the plan is wrong:";
+      for (size_t i = 0; i < std::min(findings.size(), kShown); ++i)
+        message += "\n  " + findings[i].toString();
+      if (findings.size() > kShown)
+        message += "\n  and " + std::to_string(findings.size() - kShown) + " more";
+      return Status::invalid(message);
+    }
+  }
+  if (plan.deviceKind != "cpu")
+    return Status::unavailable(options.planPath + ": the plan is for '" + plan.deviceKind +
+                               "' devices, which the training loop does not support yet; supported: cpu");
+  return {};
+}

@@ -1,0 +1,255 @@
+//===- Trainer.cpp - a run from plan to trained weights -------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Everything that can be refused is refused before the ranks start. Then each rank initialises its shards and runs the same loop; between the first and the
+// last step nothing allocates. One rank that has the loss reports for all.
+//
+//===----------------------------------------------------------------------===//
+
+#include "runtime/training/Trainer.h"
+
+#include "runtime/base/Log.h"
+#include "runtime/executor/RunRanks.h"
+#include "runtime/training/Export.h"
+#include "runtime/training/HostMemory.h"
+#include "runtime/training/Initialize.h"
+#include "runtime/training/Metrics.h"
+#include "runtime/training/Startup.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <thread>
+#include <unistd.h>
+
+using namespace modelpar;
+using namespace modelpar::runtime;
+
+namespace {
+
+/// What the ranks of this process share.
+class Run {
+public:
+  explicit Run(const TrainerOptions &options) : options_(options) {}
+  Status prepare();
+  Status execute();
+
+private:
+  Status openOutputs();
+  Status trainRank(Executor &executor);
+  Status step(Executor &executor, int64_t step);
+  Status report(Executor &executor, StepMetrics metrics);
+  Status checkNumerics(Executor &executor, int64_t step, double loss, double gradNorm) const;
+  int64_t reporter() const;
+  int64_t unitsPerStep() const { return plan_.globalBatch * std::max<int64_t>(1, plan_.sequence); }
+  int64_t measuredPeak() const;
+  void describe() const;
+  void printMemory() const;
+
+  const TrainerOptions &options_;
+  planformat::Plan plan_;
+  std::unique_ptr<DataSource> data_;
+  std::optional<Checkpoint> init_;
+  std::optional<ParameterFile> gradients_, weights_;
+  MetricsFile metrics_;
+  std::optional<Progress> progress_;
+  RunRanksOptions ranks_;
+  std::vector<std::atomic<int64_t>> measured_; ///< By rank.
+};
+
+Status Run::prepare() {
+  MODELPAR_RETURN_IF_ERROR(checkOptions(options_));
+  MODELPAR_RETURN_IF_ERROR(checkLauncher());
+  MODELPAR_RETURN_IF_ERROR(loadPlan(options_, plan_));
+  HostMemory memory;
+  MODELPAR_RETURN_IF_ERROR(readHostMemory(memory));
+  MODELPAR_RETURN_IF_ERROR(checkHostMemory(plan_, memory));
+  DataOptions data = options_.data;
+  data.seed = options_.seed;
+  MODELPAR_RETURN_IF_ERROR(createDataSource(plan_, data, data_));
+  if (!options_.initPath.empty()) {
+    init_.emplace();
+    MODELPAR_RETURN_IF_ERROR(Checkpoint::open(options_.initPath, *init_));
+    MODELPAR_RETURN_IF_ERROR(init_->check(plan_.parameters));
+  }
+  const int64_t numRanks = plan_.mesh.numRanks();
+  const int64_t cores = std::max<int64_t>(1, std::thread::hardware_concurrency());
+  ranks_.executor.numThreads =
+      options_.threadsPerRank > 0 ? options_.threadsPerRank : static_cast<int>(std::max<int64_t>(1, cores / numRanks));
+  ranks_.streamFuzz = options_.streamFuzz;
+  ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
+  measured_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(numRanks));
+  return {};
+}
+
+/// After all checks, so that a refused run leaves existing files alone.
+Status Run::openOutputs() {
+  if (!options_.metricsPath.empty())
+    MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
+  if (!options_.dumpGradsPath.empty()) {
+    std::error_code error;
+    std::filesystem::create_directories(options_.dumpGradsPath, error);
+    if (error)
+      return Status::invalid("cannot create '" + options_.dumpGradsPath + "': " + error.message());
+    MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Gradients,
+                                                   options_.dumpGradsPath + "/gradients.safetensors",
+                                                   gradients_.emplace()));
+  }
+  if (!options_.saveWeightsPath.empty())
+    MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath,
+                                                   weights_.emplace()));
+  progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps, plan_.sequence > 1 ? "tokens/s" : "samples/s");
+  return {};
+}
+
+/// Rank 0 of the last stage has the loss.
+int64_t Run::reporter() const {
+  sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, 0);
+  for (size_t i = 0; i < plan_.mesh.axes().size(); ++i)
+    if (plan_.mesh.axes()[i].name == "pp")
+      coordinates.values[i] = plan_.mesh.axes()[i].size - 1;
+  return sharding::rankOf(plan_.mesh, coordinates);
+}
+
+int64_t Run::measuredPeak() const {
+  int64_t peak = 0;
+  for (const std::atomic<int64_t> &bytes : measured_)
+    peak = std::max(peak, bytes.load(std::memory_order_relaxed));
+  return peak;
+}
+
+void Run::describe() const {
+  std::string axes;
+  for (const sharding::MeshAxis &axis : plan_.mesh.axes())
+    axes += (axes.empty() ? "" : " ") + axis.name + "=" + std::to_string(axis.size);
+  logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks (" + axes +
+          "), " + std::to_string(ranks_.executor.numThreads) + " threads each, " +
+          formatBytes(plannedHostBytes(plan_)) + " in all; " + data_->describe());
+}
+
+/// Which parameter's gradient is wrong, if one of this rank is.
+Status Run::checkNumerics(Executor &executor, int64_t step, double loss, double gradNorm) const {
+  if (std::isfinite(loss) && std::isfinite(gradNorm))
+    return {};
+  std::string message = "rank " + std::to_string(executor.rank()) + ", step " + std::to_string(step) + ": loss is " +
+                        std::to_string(loss) + ", gradient norm is " + std::to_string(gradNorm);
+  for (const planformat::Parameter &parameter : plan_.parameters) {
+    if (parameter.stage != executor.stageIndex() || parameter.gradient < 0)
+      continue;
+    TensorView view = executor.bufferView(parameter.gradient);
+    if (view.dtype != planformat::DType::F32)
+      continue;
+    const std::span<const float> values(view.as<const float>(), static_cast<size_t>(view.numElements()));
+    if (auto bad = std::ranges::find_if_not(values, [](float value) { return std::isfinite(value); });
+        bad != values.end())
+      return Status::invalid(message + "; the first gradient that is not finite is that of parameter '" +
+                             parameter.name + "', element " + std::to_string(bad - values.begin()) + " of the shard");
+  }
+  return Status::invalid(message);
+}
+
+Status Run::report(Executor &executor, StepMetrics metrics) {
+  metrics.tokensPerSecond = static_cast<double>(unitsPerStep()) / std::max(metrics.stepSeconds, 1e-9);
+  metrics.peakMemoryBytes = measuredPeak();
+  if (metrics_.isOpen())
+    MODELPAR_RETURN_IF_ERROR(metrics_.write(metrics));
+  progress_->report(metrics);
+  if (!std::isfinite(metrics.gradNorm)) {
+    progress_->finish();
+    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is not finite, so the update was skipped");
+  }
+  return {};
+}
+
+Status Run::step(Executor &executor, int64_t step) {
+  StepScalars scalars;
+  scalars.step = step;
+  scalars.learningRate = options_.learningRate.at(step);
+  scalars.labelCount = static_cast<double>(std::max<int64_t>(1, data_->labelCount(step)));
+  scalars.seed = options_.seed;
+  scalars.clip = options_.clip;
+  scalars.beta1 = options_.beta1;
+  scalars.beta2 = options_.beta2;
+  scalars.epsilon = options_.epsilon;
+  scalars.weightDecay = options_.weightDecay;
+
+  const auto begin = std::chrono::steady_clock::now();
+  MODELPAR_RETURN_IF_ERROR(executor.runStep(scalars, *data_));
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  // Every step touches the same bytes: what the first leaves and the end confirm is enough.
+  if (step == 1 || step == options_.steps)
+    measured_[static_cast<size_t>(executor.rank())].store(executor.measuredBytes(), std::memory_order_relaxed);
+
+  if (executor.hasOutput("loss")) {
+    StepMetrics metrics;
+    metrics.step = step;
+    metrics.learningRate = scalars.learningRate;
+    metrics.stepSeconds = seconds.count();
+    MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
+    MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
+    if (executor.rank() == reporter())
+      MODELPAR_RETURN_IF_ERROR(report(executor, metrics));
+    if (options_.checkNumerics)
+      MODELPAR_RETURN_IF_ERROR(checkNumerics(executor, step, metrics.loss, metrics.gradNorm));
+  }
+  return {};
+}
+
+Status Run::trainRank(Executor &executor) {
+  MODELPAR_RETURN_IF_ERROR(initializeParameters(executor, options_.seed, init_ ? &*init_ : nullptr));
+  for (int64_t i = 1; i <= options_.steps; ++i) {
+    MODELPAR_RETURN_IF_ERROR(step(executor, i));
+    if (i == 1 && gradients_)
+      MODELPAR_RETURN_IF_ERROR(gradients_->write(executor));
+  }
+  if (weights_)
+    MODELPAR_RETURN_IF_ERROR(weights_->write(executor));
+  return {};
+}
+
+void Run::printMemory() const {
+  const int64_t ranksPerStage = plan_.mesh.numRanks() / static_cast<int64_t>(plan_.stages.size());
+  for (size_t rank = 0; rank < measured_.size(); ++rank) {
+    // Stages follow the ranks' order: "pp" is the outermost axis.
+    const int64_t planned = plan_.stages[rank / static_cast<size_t>(ranksPerStage)].arenaBytes;
+    const int64_t measured = measured_[rank].load();
+    std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
+                static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
+                formatBytes(measured).c_str(), planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
+  }
+}
+
+Status Run::execute() {
+  describe();
+  if (options_.dryRun) {
+    if (!plan_.summary.empty())
+      std::printf("%s\n", plan_.summary.c_str());
+    for (size_t stage = 0; stage < plan_.stages.size(); ++stage) {
+      std::printf("stage %zu: arena %lld bytes (%s)\n", stage, static_cast<long long>(plan_.stages[stage].arenaBytes),
+                  formatBytes(plan_.stages[stage].arenaBytes).c_str());
+      for (const planformat::MemoryItem &item : plan_.stages[stage].memory)
+        std::printf("  %-18s %lld bytes (%s)\n", item.name.c_str(), static_cast<long long>(item.bytes), formatBytes(item.bytes).c_str());
+    }
+    return {};
+  }
+  MODELPAR_RETURN_IF_ERROR(openOutputs());
+  Status status = runRanks(plan_, ranks_, [this](Executor &executor) { return trainRank(executor); });
+  progress_->finish();
+  MODELPAR_RETURN_IF_ERROR(status);
+  printMemory();
+  return {};
+}
+
+} // namespace
+
+Status runtime::train(const TrainerOptions &options) {
+  Run run(options);
+  MODELPAR_RETURN_IF_ERROR(run.prepare());
+  return run.execute();
+}

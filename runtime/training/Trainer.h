@@ -1,0 +1,47 @@
+//===- Trainer.h - a run from plan to trained weights ---------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_RUNTIME_TRAINING_TRAINER_H
+#define MODELPAR_RUNTIME_TRAINING_TRAINER_H
+
+#include "runtime/base/Status.h"
+#include "runtime/data/DataSource.h"
+#include "runtime/training/LearningRate.h"
+
+namespace modelpar::runtime {
+
+/// What modelpar-run's options say.
+struct TrainerOptions {
+  std::string planPath;
+  DataOptions data; ///< Its seed is that of the run.
+  int64_t steps = 100;
+  uint64_t seed = 0;
+  std::string initPath; ///< Empty: the initializers of the plan.
+
+  LearningRate learningRate;
+  double weightDecay = 0.1;
+  double beta1 = 0.9, beta2 = 0.95;
+  double epsilon = 1e-8;
+  double clip = 1.0; ///< 0: no clipping.
+
+  std::string metricsPath, dumpGradsPath, saveWeightsPath; ///< Empty: none.
+  std::string backend = "auto"; ///< "auto", "cpu" or "cuda"
+  std::string comm = "auto";    ///< "auto", "local", "mpi" or "nccl"
+  int threadsPerRank = 0;       ///< 0: cores / ranks.
+  std::optional<uint64_t> streamFuzz;
+  double timeoutSeconds = 60;
+  bool checkNumerics = false;
+  bool verify = true; ///< Off only to see what a broken plan does.
+  bool dryRun = false;
+};
+
+/// Reads, checks and runs the plan; reports progress on standard error and the memory at the end on standard output.
+Status train(const TrainerOptions &options);
+
+} // namespace modelpar::runtime
+
+#endif // MODELPAR_RUNTIME_TRAINING_TRAINER_H
