@@ -142,7 +142,8 @@ bool Compilation::load(const std::string &text) {
 
 bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
-    return fail("--compile-to=" + std::string(name(options_.compileTo)) + " comes before --compile-from=" + std::string(name(phase_)));
+    return fail("--compile-to=" + std::string(name(options_.compileTo)) +
+                " comes before --compile-from=" + std::string(name(phase_)));
   if (!dump(phase_))
     return false;
   for (Phase phase : kPhases) {
@@ -175,7 +176,8 @@ bool Compilation::dump(Phase phase) {
     return true;
   std::error_code error;
   std::filesystem::create_directories(options_.dumpPhasesTo, error);
-  const std::string path = options_.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) + ".mlir";
+  const std::string path =
+      options_.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) + ".mlir";
   std::ofstream file(path);
   file << print();
   return file.good() || fail("cannot write " + path);
@@ -195,7 +197,8 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
       result_.errors.push_back("plan: " + violation);
   if (!result_.errors.empty())
     return false;
-  // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same bytes.
+  // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
+  // bytes.
   plan.summary = summarize(plan, cluster_, std::nullopt);
   result_.planText = planformat::writePlan(plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

@@ -23,7 +23,8 @@ static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static void refuseUnsupported(const char *flag, const std::optional<int64_t> &pin, std::vector<std::string> &errors) {
   if (pin && *pin > 1)
-    errors.push_back(std::string(flag) + "=" + std::to_string(*pin) + ": this axis is not supported yet; leave it out or set it to 1");
+    errors.push_back(std::string(flag) + "=" + std::to_string(*pin) +
+                     ": this axis is not supported yet; leave it out or set it to 1");
 }
 
 /// The largest divisor of `n` that is at most `limit`.
@@ -69,8 +70,9 @@ bool chooseMesh(int64_t worldSize, int64_t globalBatch, const MeshPins &pins, Me
 
   const int64_t share = ceilDiv(globalBatch, choice.dp);
   if (pins.microBatch && *pins.microBatch > share) {
-    errors.push_back("--micro-batch=" + std::to_string(*pins.microBatch) + " is larger than a data-parallel rank's share of the global batch, " +
-                     std::to_string(share) + " (--global-batch=" + std::to_string(globalBatch) + " over dp=" + std::to_string(choice.dp) + ")");
+    errors.push_back("--micro-batch=" + std::to_string(*pins.microBatch) +
+                     " is larger than a data-parallel rank's share of the global batch, " + std::to_string(share) +
+                     " (--global-batch=" + std::to_string(globalBatch) + " over dp=" + std::to_string(choice.dp) + ")");
     return false;
   }
   choice.numMicroBatches = ceilDiv(share, pins.microBatch.value_or(share));

@@ -78,7 +78,8 @@ std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, std::
   object["parameters"] = countParameters(plan);
   object["predicted"] = predictedObject(plan, cluster);
   // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.
-  object["search"] = {{"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};
+  object["search"] = {
+      {"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};
   if (compileSeconds)
     object["compile"] = {{"seconds", *compileSeconds}};
   return json::dumpPretty(object) + "\n";
@@ -108,11 +109,14 @@ std::string explain(const Plan &plan) {
                      std::to_string(plan.mesh.numRanks()) + " ranks:";
   for (const char *axis : {"pp", "dp", "cp", "ep", "tp"})
     text += std::string(" ") + axis + "=" + std::to_string(plan.mesh.size(axis));
-  text += "; " + std::to_string(plan.mesh.numMicroBatches()) + " micro-batch(es) of " + std::to_string(microBatch(plan)) + "\n";
+  text += "; " + std::to_string(plan.mesh.numMicroBatches()) + " micro-batch(es) of " +
+          std::to_string(microBatch(plan)) + "\n";
   for (size_t stage = 0; stage < plan.stages.size(); ++stage) {
-    text += "stage " + std::to_string(stage) + ", memory of one rank: " + mebibytes(plan.stages[stage].arenaBytes) + "\n";
+    text +=
+        "stage " + std::to_string(stage) + ", memory of one rank: " + mebibytes(plan.stages[stage].arenaBytes) + "\n";
     for (const planformat::MemoryItem &item : plan.stages[stage].memory)
-      text += "  " + item.name + std::string(item.name.size() < 20 ? 20 - item.name.size() : 1, ' ') + mebibytes(item.bytes) + "\n";
+      text += "  " + item.name + std::string(item.name.size() < 20 ? 20 - item.name.size() : 1, ' ') +
+              mebibytes(item.bytes) + "\n";
   }
   text += "parameters:\n";
   for (const planformat::Parameter &parameter : plan.parameters)

@@ -26,8 +26,8 @@ std::string caseName(const ::testing::TestParamInfo<Case> &info) {
   std::string name = c.model.substr(0, c.model.find('.'));
   for (char &letter : name)
     letter = std::isalnum(static_cast<unsigned char>(letter)) ? letter : '_';
-  return name + "_tp" + std::to_string(c.tp) + "_dp" + std::to_string(c.dp) + "_mb" + std::to_string(c.numMicroBatches) + "_batch" +
-         std::to_string(c.globalBatch) + "_" + c.optimizer;
+  return name + "_tp" + std::to_string(c.tp) + "_dp" + std::to_string(c.dp) + "_mb" +
+         std::to_string(c.numMicroBatches) + "_batch" + std::to_string(c.globalBatch) + "_" + c.optimizer;
 }
 
 pipelines::CompileOptions optionsOf(const Case &c, int64_t tp, int64_t dp, int64_t numMicroBatches) {

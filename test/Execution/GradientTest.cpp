@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Compiles models in double and compares the gradient that the plan computes with (loss(w+e) - loss(w-e)) / 2e: differentiation, kernels and the way
-// between them at once.
+// Compiles models in double and compares the gradient that the plan computes with (loss(w+e) - loss(w-e)) / 2e:
+// differentiation, kernels and the way between them at once.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,7 +22,8 @@ using namespace modelpar::test;
 
 namespace {
 
-// The truncation error of the central difference is of the order e² times the third derivative, the rounding error 1e-16/e.
+// The truncation error of the central difference is of the order e² times the third derivative, the rounding error
+// 1e-16/e.
 constexpr double kStep = 1e-4;
 constexpr double kTolerance = 1e-5;
 
@@ -39,9 +40,10 @@ std::vector<int64_t> elementsToCheck(const std::vector<double> &gradient) {
   for (size_t i = 0; i < order.size(); ++i)
     order[i] = static_cast<int64_t>(i);
   const size_t top = std::min<size_t>(2, order.size());
-  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(), [&](int64_t a, int64_t b) {
-    return std::abs(gradient[static_cast<size_t>(a)]) > std::abs(gradient[static_cast<size_t>(b)]);
-  });
+  std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(top), order.end(),
+                    [&](int64_t a, int64_t b) {
+                      return std::abs(gradient[static_cast<size_t>(a)]) > std::abs(gradient[static_cast<size_t>(b)]);
+                    });
   order.resize(top);
   order.push_back(static_cast<int64_t>(gradient.size() / 3));
   return order;
@@ -70,7 +72,8 @@ void checkGradients(const planformat::Plan &plan) {
       const double analytic = gradient[static_cast<size_t>(index)];
       const double error = std::abs(numeric - analytic) / (std::abs(analytic) + 1e-3 * largest);
       worst = std::max(worst, error);
-      EXPECT_LE(error, kTolerance) << name << "[" << index << "]: central difference " << numeric << ", gradient " << analytic;
+      EXPECT_LE(error, kTolerance) << name << "[" << index << "]: central difference " << numeric << ", gradient "
+                                   << analytic;
     }
   std::printf("  worst relative difference %.2e\n", worst);
 }
@@ -96,8 +99,10 @@ void checkGraph(const std::string &ops, const std::string &parameters) {
   const std::string text = R"({"modelpar": 1, "name": "one_op",
     "dims": {"b": "batch", "d": 6},
     "inputs": {"in": {"dims": ["b", "d"], "type": "float", "range": [-1, 1]}, "t": {"dims": ["b", "d"], "type": "float", "range": [-1, 1]}},
-    "parameters": {"w": {"dims": ["d"], "init": {"kind": "ones"}})" + parameters + R"(},
-    "ops": [{"op": "add", "inputs": ["in", "w"], "outputs": ["x"]},)" + ops + R"(,
+    "parameters": {"w": {"dims": ["d"], "init": {"kind": "ones"}})" +
+                           parameters + R"(},
+    "ops": [{"op": "add", "inputs": ["in", "w"], "outputs": ["x"]},)" +
+                           ops + R"(,
             {"op": "squared_error", "inputs": ["y", "t"], "outputs": ["loss"]}], "loss": "loss"})";
   pipelines::CompileOptions options = inDouble("one_op.json", 1);
   pipelines::CompileResult compiled = compileText(text, options);
@@ -110,13 +115,16 @@ TEST(Gradient, Gpt2Tiny) { checkModel("gpt2-tiny.json", 7); }
 
 class Activation : public ::testing::TestWithParam<const char *> {};
 TEST_P(Activation, Gradient) {
-  checkGraph(std::string(R"({"op": "activation", "kind": ")") + GetParam() + R"(", "inputs": ["x"], "outputs": ["y"]})", "");
+  checkGraph(std::string(R"({"op": "activation", "kind": ")") + GetParam() + R"(", "inputs": ["x"], "outputs": ["y"]})",
+             "");
 }
 INSTANTIATE_TEST_SUITE_P(Kinds, Activation, ::testing::Values("relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"),
                          [](const auto &info) { return std::string(info.param); });
 
 TEST(Gradient, Mul) {
-  checkGraph(R"({"op": "activation", "kind": "tanh", "inputs": ["x"], "outputs": ["z"]}, {"op": "mul", "inputs": ["x", "z"], "outputs": ["y"]})", "");
+  checkGraph(
+      R"({"op": "activation", "kind": "tanh", "inputs": ["x"], "outputs": ["z"]}, {"op": "mul", "inputs": ["x", "z"], "outputs": ["y"]})",
+      "");
 }
 TEST(Gradient, MulWithItself) { checkGraph(R"({"op": "mul", "inputs": ["x", "x"], "outputs": ["y"]})", ""); }
 TEST(Gradient, AddOfOneValueTwice) { checkGraph(R"({"op": "add", "inputs": ["x", "x"], "outputs": ["y"]})", ""); }

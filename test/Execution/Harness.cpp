@@ -24,7 +24,8 @@ using runtime::Executor;
 using runtime::Status;
 using runtime::TensorView;
 
-// DESIGN §10. Sums in another order differ by a few units of the last place of f32 (6e-8) times the square root of their length.
+// DESIGN §10. Sums in another order differ by a few units of the last place of f32 (6e-8) times the square root of
+// their length.
 static constexpr double kGradientTolerance = 1e-4, kGradientFloor = 1e-6;
 static constexpr double kGradNormTolerance = 1e-4, kLossTolerance = 2e-5, kWeightTolerance = 1e-4;
 
@@ -99,14 +100,16 @@ double loadElement(const TensorView &view, int64_t index) {
   return view.dtype == DType::F32 ? view.as<float>()[index] : view.as<double>()[index];
 }
 
-/// Batches: integers and reals by hash in the declared range; positions count; targets follow the tokens so that there is something to
-/// learn, and are ignored (-100) unevenly.
+/// Batches: integers and reals by hash in the declared range; positions count; targets follow the tokens so that there
+/// is something to learn, and are ignored (-100) unevenly.
 class Batches : public runtime::InputProvider {
 public:
   explicit Batches(bool ignoreLabels) : ignoreLabels_(ignoreLabels) {}
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
-    forEachElement(view, [&](int64_t local, int64_t global) { store(view, local, value(input, step, global, perSample(view), view.globalExtents[0])); });
+    forEachElement(view, [&](int64_t local, int64_t global) {
+      store(view, local, value(input, step, global, perSample(view), view.globalExtents[0]));
+    });
     return {};
   }
 
@@ -137,7 +140,8 @@ private:
   double value(const planformat::Input &input, int64_t step, int64_t global, int64_t each, int64_t samples) const {
     if (input.role == "positions")
       return static_cast<double>(global);
-    const double unit = hashUnit(input.role == "targets" ? "targets" : input.name, static_cast<uint64_t>(step), static_cast<uint64_t>(global));
+    const double unit = hashUnit(input.role == "targets" ? "targets" : input.name, static_cast<uint64_t>(step),
+                                 static_cast<uint64_t>(global));
     if (input.role == "targets" && ignoreLabels_ && ignored(step, global / each, samples, unit))
       return -100;
     if (input.role == "data")
@@ -165,7 +169,8 @@ public:
       count *= view.globalExtents[d];
     std::vector<double> &whole = map[name];
     whole.resize(static_cast<size_t>(count));
-    forEachElement(view, [&](int64_t local, int64_t global) { whole[static_cast<size_t>(global)] = loadElement(view, local); });
+    forEachElement(
+        view, [&](int64_t local, int64_t global) { whole[static_cast<size_t>(global)] = loadElement(view, local); });
   }
   std::mutex &mutex() { return mutex_; }
 
@@ -180,7 +185,8 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
     const bool isScale = parameter.init.kind == "ones";
     forEachElement(view, [&](int64_t local, int64_t global) {
       double value = (hashUnit(parameter.name, 7, static_cast<uint64_t>(global)) - 0.5) * 0.28 + (isScale ? 1.0 : 0.0);
-      if (options.perturbation && std::get<0>(*options.perturbation) == parameter.name && std::get<1>(*options.perturbation) == global)
+      if (options.perturbation && std::get<0>(*options.perturbation) == parameter.name &&
+          std::get<1>(*options.perturbation) == global)
         value += std::get<2>(*options.perturbation);
       store(view, local, value);
     });
@@ -237,7 +243,8 @@ RunResult run(const Plan &plan, const RunOptions &options) {
   runtime::RunRanksOptions ranks;
   ranks.executor.numThreads = options.numThreads;
   ranks.streamFuzz = options.streamFuzz;
-  Status status = runtime::runRanks(plan, ranks, [&](Executor &executor) { return runRank(plan, executor, options, gatherer, result); });
+  Status status = runtime::runRanks(
+      plan, ranks, [&](Executor &executor) { return runRank(plan, executor, options, gatherer, result); });
   if (!status.ok())
     result.error = status.message();
   return result;
@@ -250,7 +257,9 @@ static double norm(const std::vector<double> &values) {
   return std::sqrt(sum);
 }
 
-static double worse(double worst, double candidate) { return std::isnan(candidate) || candidate > worst ? candidate : worst; }
+static double worse(double worst, double candidate) {
+  return std::isnan(candidate) || candidate > worst ? candidate : worst;
+}
 
 static double worstRelative(const std::vector<double> &a, const std::vector<double> &b, double tolerance) {
   if (a.size() != b.size() || a.empty())
@@ -302,8 +311,8 @@ double Agreement::worst() const { return worse(worse(gradients, gradNorms), wors
 
 std::string Agreement::toString() const {
   char text[256];
-  std::snprintf(text, sizeof text, "of the bounds used: gradients %.3f (%s), grad_norm %.3f, loss %.3f, weights %.3f", gradients,
-                worstGradient.c_str(), gradNorms, losses, weights);
+  std::snprintf(text, sizeof text, "of the bounds used: gradients %.3f (%s), grad_norm %.3f, loss %.3f, weights %.3f",
+                gradients, worstGradient.c_str(), gradNorms, losses, weights);
   return text;
 }
 

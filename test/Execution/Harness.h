@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Runs a plan from weights and batches that are functions of names and global indices alone (and are not those of modelpar-run), and keeps what the
-// comparison of two plans needs.
+// Runs a plan from weights and batches that are functions of names and global indices alone (and are not those of
+// modelpar-run), and keeps what the comparison of two plans needs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -41,8 +41,8 @@ struct RunOptions {
 struct RunResult {
   std::string error; ///< Empty when the run succeeded.
   std::vector<double> losses, gradNorms;
-  TensorMap gradients; ///< After step 1, before clipping.
-  TensorMap weights;   ///< After the last step.
+  TensorMap gradients;                         ///< After step 1, before clipping.
+  TensorMap weights;                           ///< After the last step.
   int64_t plannedBytes = 0, measuredBytes = 0; ///< Maximum over ranks.
   std::map<std::string, int64_t> sentBytes;    ///< Of rank 0, by axes, in all steps.
 };

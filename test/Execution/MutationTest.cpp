@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Doubles, drops or misplaces each reduction of a partitioned module in turn: the verifier must reject it, and with the verifier off the run must differ from
-// one rank's.
+// Doubles, drops or misplaces each reduction of a partitioned module in turn: the verifier must reject it, and with the
+// verifier off the run must differ from one rank's.
 //
 //===----------------------------------------------------------------------===//
 
@@ -56,7 +56,8 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
   for (int index = 0;; ++index) {
     ASSERT_LT(index, 1000);
     pipelines::CompileOptions options = base;
-    options.passesAfterPartition = "test-mutate-reductions{index=" + std::to_string(index) + " mode=" + mode + "},verify-partitioned";
+    options.passesAfterPartition =
+        "test-mutate-reductions{index=" + std::to_string(index) + " mode=" + mode + "},verify-partitioned";
     pipelines::CompileResult rejected = pipelines::compile(text, options);
     if (!rejected.errors.empty() && rejected.errors[0].find("no reduction") != std::string::npos)
       break; // Past the last one.
@@ -70,7 +71,8 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
     RunResult result = run(unverified.plan, runOptions);
     if (result.error.empty()) {
       Agreement agreement = compare(one, result);
-      EXPECT_FALSE(agreement.worst() <= 1.0) << mode << " of reduction " << index << " is not seen: " << agreement.toString();
+      EXPECT_FALSE(agreement.worst() <= 1.0)
+          << mode << " of reduction " << index << " is not seen: " << agreement.toString();
     }
   }
   EXPECT_GE(mutated, 6) << "too few reductions were found";
@@ -78,7 +80,8 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
-                         ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json"), ::testing::Values("double", "drop", "misplace")),
+                         ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json"),
+                                            ::testing::Values("double", "drop", "misplace")),
                          [](const auto &info) {
                            std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
                            for (char &c : name)

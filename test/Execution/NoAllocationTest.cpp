@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Interposes the allocator of the process and counts what any thread asks for between the second and the last step of real plans with the real
-// kernels (the first step may fill kernels' caches).
+// Interposes the allocator of the process and counts what any thread asks for between the second and the last step of
+// real plans with the real kernels (the first step may fill kernels' caches).
 //
 //===----------------------------------------------------------------------===//
 
@@ -114,7 +114,10 @@ TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
     EXPECT_EQ(allocations.load(), 0) << model;
   }
 }
-INSTANTIATE_TEST_SUITE_P(Meshes, NoAllocation, ::testing::Values(std::pair<int64_t, int64_t>{1, 1}, std::pair<int64_t, int64_t>{2, 2}),
-                         [](const auto &info) { return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second); });
+INSTANTIATE_TEST_SUITE_P(Meshes, NoAllocation,
+                         ::testing::Values(std::pair<int64_t, int64_t>{1, 1}, std::pair<int64_t, int64_t>{2, 2}),
+                         [](const auto &info) {
+                           return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second);
+                         });
 
 } // namespace

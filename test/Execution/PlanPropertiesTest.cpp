@@ -72,12 +72,16 @@ TEST_P(Gpt2Memory, IsPlannedExactly) {
   runOptions.keepTensors = false;
   RunResult result = run(compiled.plan, runOptions);
   ASSERT_EQ(result.error, "");
-  std::printf("  planned %.1f MiB, measured %.1f MiB\n", double(result.plannedBytes) / (1 << 20), double(result.measuredBytes) / (1 << 20));
+  std::printf("  planned %.1f MiB, measured %.1f MiB\n", double(result.plannedBytes) / (1 << 20),
+              double(result.measuredBytes) / (1 << 20));
   EXPECT_LE(result.measuredBytes, (result.plannedBytes + 4095) / 4096 * 4096);
   EXPECT_GE(double(result.measuredBytes), 0.9 * double(result.plannedBytes));
 }
-INSTANTIATE_TEST_SUITE_P(Meshes, Gpt2Memory, ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2}),
-                         [](const auto &info) { return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second); });
+INSTANTIATE_TEST_SUITE_P(Meshes, Gpt2Memory,
+                         ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2}),
+                         [](const auto &info) {
+                           return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second);
+                         });
 
 /// gpt2-tiny's text with dropout switched on.
 std::string withDropout() {
@@ -101,6 +105,8 @@ TEST_P(Dropout, DropsTheSameElementsUnderEveryPlan) {
   RunResult off = run(compileText(withDropout(), one).plan, {});
   EXPECT_GT(compare(a, off).losses, 10) << "dropout changes nothing";
 }
-INSTANTIATE_TEST_SUITE_P(Meshes, Dropout, ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2}, std::pair<int64_t, int64_t>{2, 2}));
+INSTANTIATE_TEST_SUITE_P(Meshes, Dropout,
+                         ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2},
+                                           std::pair<int64_t, int64_t>{2, 2}));
 
 } // namespace

@@ -11,7 +11,8 @@
 
 using namespace modelpar::pipelines;
 
-/// An option whose only supported value so far is what it would be anyway: other values are refused by name, not ignored.
+/// An option whose only supported value so far is what it would be anyway: other values are refused by name, not
+/// ignored.
 static void addFixed(CLI::App &app, const std::string &flag, const std::string &supported, const std::string &help) {
   app.add_option_function<std::string>(
       flag,
@@ -37,25 +38,36 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   for (Phase phase : kPhases)
     phases.emplace_back(name(phase));
 
-  CLI::App app{"Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run executes. With "
+  CLI::App app{"Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run "
+               "executes. With "
                "pass names (-nn-differentiate ...) and a .mlir file it works like mlir-opt."};
   app.name("modelpar-opt");
   const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 40);
-  app.add_option("MODEL", c.modelFile, "model.json, config.json, or a .mlir file of the phase named by --compile-from")->required();
-  app.add_option("-o,--output", options.output, "where the plan (or with --compile-to the module) goes; - is standard output");
-  app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine")->capture_default_str();
+  app.add_option("MODEL", c.modelFile, "model.json, config.json, or a .mlir file of the phase named by --compile-from")
+      ->required();
+  app.add_option("-o,--output", options.output,
+                 "where the plan (or with --compile-to the module) goes; - is standard output");
+  app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine")
+      ->capture_default_str();
   app.add_option("--nodes", c.nodes, "number of nodes; overrides the cluster file")->check(positive);
-  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks")->check(positive)->capture_default_str();
+  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks")
+      ->check(positive)
+      ->capture_default_str();
   app.add_option("--seq", c.sequence, "sequence length (default: the model's maximum)")->check(positive);
   app.add_option("--dtype", c.dtype, "compute type: f32")->capture_default_str();
-  app.add_option("--optimizer", c.optimizer, "adamw or sgd")->check(CLI::IsMember({"adamw", "sgd"}))->capture_default_str();
-  app.add_option("--dropout", dropout, "config: as the model says; off")->check(CLI::IsMember({"config", "off"}))->capture_default_str();
+  app.add_option("--optimizer", c.optimizer, "adamw or sgd")
+      ->check(CLI::IsMember({"adamw", "sgd"}))
+      ->capture_default_str();
+  app.add_option("--dropout", dropout, "config: as the model says; off")
+      ->check(CLI::IsMember({"config", "off"}))
+      ->capture_default_str();
   app.add_option("--tp,--tensor-model-parallel-size", c.tp, "tensor parallelism (left out: chosen)")->check(positive);
   app.add_option("--dp", c.dp, "data parallelism (left out: chosen)")->check(positive);
   app.add_option("--pp,--pipeline-model-parallel-size", c.pp, "pipeline parallelism")->check(positive);
   app.add_option("--cp,--context-parallel-size", c.cp, "context parallelism")->check(positive);
   app.add_option("--ep,--expert-model-parallel-size", c.ep, "expert parallelism")->check(positive);
-  app.add_option("--micro-batch,--micro-batch-size", c.microBatch, "sequences per micro-batch and data-parallel rank")->check(positive);
+  app.add_option("--micro-batch,--micro-batch-size", c.microBatch, "sequences per micro-batch and data-parallel rank")
+      ->check(positive);
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
   app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
   addFixed(app, "--sp", "off", "sequence parallelism");
@@ -65,7 +77,9 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   addFixed(app, "--recompute", "none", "activation recomputation");
   addFixed(app, "--attention", "flash", "attention kernel");
   addFixed(app, "--grad-reduce-dtype", "f32", "type gradients travel in");
-  app.add_option("--compile-to", to, "stop after this phase and print the module")->check(CLI::IsMember(phases))->capture_default_str();
+  app.add_option("--compile-to", to, "stop after this phase and print the module")
+      ->check(CLI::IsMember(phases))
+      ->capture_default_str();
   app.add_option("--compile-from", from, "MODEL is a module of this phase")->check(CLI::IsMember(phases));
   app.add_option("--dump-phases-to", c.dumpPhasesTo, "folder for N.phase.mlir of every phase");
   app.add_option("--summary", options.summary, "write the summary (JSON) to this file; - is standard output");

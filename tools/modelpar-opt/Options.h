@@ -19,7 +19,8 @@ struct Options {
   bool explain = false;
 };
 
-/// Parses the command line of a compilation. Nothing: the process should end with `exitCode` (help was printed, or an error).
+/// Parses the command line of a compilation. Nothing: the process should end with `exitCode` (help was printed, or an
+/// error).
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode);
 
 #endif // MODELPAR_TOOLS_OPT_OPTIONS_H

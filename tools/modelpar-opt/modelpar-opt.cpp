@@ -26,7 +26,8 @@ static bool wantsPasses(int argc, char **argv) {
     llvm::StringRef argument(argv[i]);
     if (argument.starts_with("--compile-"))
       return false;
-    mlir |= argument.ends_with(".mlir") || argument == "-" || argument == "--show-dialects" || argument.starts_with("--pass-pipeline");
+    mlir |= argument.ends_with(".mlir") || argument == "-" || argument == "--show-dialects" ||
+            argument.starts_with("--pass-pipeline");
   }
   return mlir;
 }

@@ -1,5 +1,5 @@
-#include "modelpar/Pipelines/Phases.h"
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#include "modelpar/Pipelines/Phases.h"
 int main(int argc, char **argv) {
   mlir::DialectRegistry registry;
   modelpar::pipelines::registerModelparDialects(registry);

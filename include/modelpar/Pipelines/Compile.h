@@ -12,8 +12,8 @@
 #ifndef MODELPAR_PIPELINES_COMPILE_H
 #define MODELPAR_PIPELINES_COMPILE_H
 
-#include "modelpar/PlanFormat/Plan.h"
 #include "modelpar/Pipelines/Phases.h"
+#include "modelpar/PlanFormat/Plan.h"
 
 #include <string>
 #include <vector>
@@ -22,34 +22,34 @@ namespace modelpar::pipelines {
 
 /// The options of modelpar-opt (DESIGN: Commands); an empty optional is chosen by the compiler.
 struct CompileOptions {
-  std::string modelFile;             ///< For messages, and to tell .json from .mlir.
-  std::string cluster = "local:1";   ///< "local:N" or a file.
+  std::string modelFile;           ///< For messages, and to tell .json from .mlir.
+  std::string cluster = "local:1"; ///< "local:N" or a file.
   std::optional<int64_t> nodes;
   int64_t globalBatch = 8;
-  std::optional<int64_t> sequence;   ///< Default: the model's own.
+  std::optional<int64_t> sequence; ///< Default: the model's own.
   std::string dtype = "f32";
   std::string optimizer = "adamw";
-  bool dropout = true;               ///< --dropout=config|off
+  bool dropout = true; ///< --dropout=config|off
   std::optional<int64_t> tp, dp, pp, cp, ep, microBatch;
   std::vector<std::string> pins;
   std::string gradSync = "all_reduce";
   std::optional<Phase> compileFrom;
   Phase compileTo = Phase::Plan;
-  std::string dumpPhasesTo;          ///< Folder, or empty.
-  std::string command;               ///< Kept in the plan.
-  bool verify = true;                ///< Verifiers after each phase; only tests switch them off.
-  bool verifyPlan = true;            ///< The plan verifier; likewise.
-  std::string passesAfterPartition;  ///< A textual pass pipeline that tests run on the partitioned module.
+  std::string dumpPhasesTo;         ///< Folder, or empty.
+  std::string command;              ///< Kept in the plan.
+  bool verify = true;               ///< Verifiers after each phase; only tests switch them off.
+  bool verifyPlan = true;           ///< The plan verifier; likewise.
+  std::string passesAfterPartition; ///< A textual pass pipeline that tests run on the partitioned module.
 };
 
 struct CompileResult {
   bool ok = false;
-  std::vector<std::string> errors;   ///< One message each, without the tool's name.
+  std::vector<std::string> errors; ///< One message each, without the tool's name.
   std::vector<std::string> warnings;
-  std::string ir;                    ///< The module at `compileTo`, when that is not Plan.
-  planformat::Plan plan;             ///< When compileTo is Plan.
-  std::string planText;              ///< The plan file's bytes.
-  std::string summary;               ///< The --summary object.
+  std::string ir;        ///< The module at `compileTo`, when that is not Plan.
+  planformat::Plan plan; ///< When compileTo is Plan.
+  std::string planText;  ///< The plan file's bytes.
+  std::string summary;   ///< The --summary object.
 };
 
 /// Compiles `modelText`. Never throws, never exits.

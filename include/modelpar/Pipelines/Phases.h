@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The order of passes, in one place. A phase is a state of the module that can be printed, edited and resumed (docs/Pipeline.md).
+// The order of passes, in one place. A phase is a state of the module that can be printed, edited and resumed
+// (docs/Pipeline.md).
 //
 //===----------------------------------------------------------------------===//
 
