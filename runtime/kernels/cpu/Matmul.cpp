@@ -12,6 +12,7 @@
 #include "runtime/kernels/cpu/CpuKernels.h"
 #include "runtime/kernels/cpu/Einsum.h"
 #include "runtime/kernels/cpu/Gemm.h"
+#include "runtime/kernels/cpu/OneDnn.h"
 
 namespace modelpar::runtime::cpu {
 
@@ -21,6 +22,7 @@ struct MatmulOp {
   static constexpr const char *kName = "matmul";
   static constexpr int kInputs = 2, kOutputs = 1;
   Einsum einsum;
+  OneDnnMatmul oneDnn;
 
   Status init(const planformat::Instruction &instruction) {
     std::string subscripts;
@@ -41,6 +43,15 @@ struct MatmulOp {
     const T *left = args.inputs[0].as<const T>(), *right = args.inputs[1].as<const T>();
     const EinsumLoop &m = problem.m, &n = problem.n, &k = problem.k;
     const int64_t outer = problem.outerCount(), depth = problem.depthCount();
+    if constexpr (std::is_same_v<T, float>)
+      if (OneDnnMatmul::selected() && outer == 1 && depth == 1) {
+        bool done = false;
+        MODELPAR_RETURN_IF_ERROR(oneDnn.run(args.pool, m.size, n.size, k.size, {left, m.strides[0], k.strides[0]},
+                                            {right, k.strides[1], n.strides[1]}, {result, m.strides[2], n.strides[2]},
+                                            done));
+        if (done)
+          return Status();
+      }
     auto product = [&](int64_t index, ThreadPool *pool) {
       int64_t base[3], at[3];
       problem.outerOffsets(index, base);
