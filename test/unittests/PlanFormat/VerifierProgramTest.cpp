@@ -189,11 +189,43 @@ TEST(VerifyProgram, GroupOnTwoStreams) {
 }
 
 TEST(VerifyProgram, ForkAtTheStartOfABody) {
-  // A block's collective on an argument waits for nothing: the fork orders it after the caller's producer.
+  // A block's collective on an argument waits for nothing: the fork orders it after the caller's producer. In one body it would race.
+  constexpr TypeId kPartial = 4, kWhole = 0;
   Plan plan = smallPlan();
-  Body &block = plan.blocks[kLayerBackward];
-  std::swap(block.instructions[2].inputs[0], block.instructions[1].outputs[0]);
+  Body block;
+  block.name = "sum";
+  {
+    BodyBuilder b(plan, block);
+    ValueId in = b.argument(kPartial), out = b.argument(kWhole);
+    block.numInputs = 1;
+    int32_t done = b.event();
+    b.collective("all_reduce", {plan.mesh.axis("tp")}, {in}, {out}, {}, done);
+    b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+  }
+  plan.blocks.push_back(block);
+  Stage &stage = plan.stages[0];
+  auto build = [&](bool called) {
+    Body body;
+    body.name = "update";
+    BodyBuilder b(plan, body);
+    ValueId in = b.local(kPartial), out = b.local(kWhole);
+    b.kernel("fill", {}, {in});
+    if (called) {
+      b.call(2, {in}, {out});
+    } else {
+      int32_t done = b.event();
+      b.collective("all_reduce", {plan.mesh.axis("tp")}, {in}, {out}, {}, done);
+      b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+    }
+    stage.programs.resize(3);
+    stage.programs.push_back({Program::Kind::Update, body});
+    stage.schedule.resize(5);
+    stage.schedule.push_back({3, 0});
+  };
+  build(true);
   EXPECT_EQ(findings(plan), "");
+  build(false);
+  EXPECT_THAT(findings(plan), HasSubstr("instruction 1 (all_reduce, stream 1): reads value 0 of update while"));
 }
 
 TEST(VerifyProgram, WorkspaceIsExclusive) {

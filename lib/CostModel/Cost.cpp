@@ -1,0 +1,178 @@
+//===- Cost.cpp - time of operations, collectives and whole plans --------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/CostModel/Cost.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace modelpar::costmodel {
+
+using namespace planformat;
+
+double opSeconds(const Cluster &cluster, DType dtype, double flops, double bytes) {
+  double peak = cluster.peak(name(dtype)) * cluster.computeEfficiency;
+  double bandwidth = cluster.memoryBandwidth * cluster.memoryEfficiency;
+  return cluster.launchOverhead + std::max(peak > 0 ? flops / peak : 0, bandwidth > 0 ? bytes / bandwidth : 0);
+}
+
+CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks, double bytes) {
+  CollectiveCost cost;
+  cost.seconds = cluster.launchOverhead;
+  if (!link || ranks <= 1)
+    return cost;
+  double steps = static_cast<double>(ranks - 1) * (op == "all_reduce" ? 2 : 1);
+  cost.bytesSent = steps / static_cast<double>(ranks) * bytes;
+  cost.seconds += cost.bytesSent / (link->bandwidth * cluster.linkEfficiency) + steps * link->latency;
+  return cost;
+}
+
+namespace {
+
+/// What running a body once costs; streams overlap in `seconds` alone.
+struct BodyCost {
+  double seconds = 0, compute = 0, communication = 0, flops = 0;
+  std::map<std::string, double> sent;
+
+  void add(const BodyCost &other) {
+    compute += other.compute;
+    communication += other.communication;
+    flops += other.flops;
+    for (const auto &[axis, bytes] : other.sent)
+      sent[axis] += bytes;
+  }
+};
+
+class Predictor {
+public:
+  Predictor(const Plan &plan, const Cluster &cluster) : plan_(plan), cluster_(cluster), blocks_(plan.blocks.size()), done_(plan.blocks.size()) {
+    for (const TensorType &type : plan.types)
+      typeBytes_.push_back(static_cast<double>(maxShardBytes(type)));
+  }
+
+  Prediction run() {
+    Prediction result;
+    std::map<std::string, double> sent;
+    double slowest = 0;
+    for (const Stage &stage : plan_.stages) {
+      BodyCost cost = stageCost(stage);
+      if (cost.seconds > slowest) {
+        slowest = cost.seconds;
+        result.computeSeconds = cost.compute;
+        result.communicationSeconds = cost.communication;
+      }
+      result.flops = std::max(result.flops, cost.flops);
+      for (const auto &[axis, bytes] : cost.sent)
+        sent[axis] = std::max(sent[axis], bytes);
+      int64_t memory = stage.arenaBytes;
+      for (const MemoryItem &item : stage.reserved)
+        memory += item.bytes;
+      result.peakMemoryByStage.push_back(memory);
+    }
+    double microBatches = static_cast<double>(plan_.mesh.numMicroBatches());
+    result.stepSeconds = slowest * (microBatches + static_cast<double>(plan_.stages.size()) - 1) / microBatches;
+    for (const auto &[axis, bytes] : sent)
+      result.communicationBytesByAxis[axis] = std::llround(bytes);
+    return result;
+  }
+
+private:
+  BodyCost stageCost(const Stage &stage) {
+    std::vector<BodyCost> programs;
+    for (const Program &program : stage.programs)
+      programs.push_back(bodyCost(program.body));
+    BodyCost cost;
+    for (const ScheduleEntry &entry : stage.schedule) {
+      cost.add(programs[entry.program]);
+      cost.seconds += programs[entry.program].seconds;
+    }
+    return cost;
+  }
+
+  const BodyCost &blockCost(int32_t block) {
+    if (!done_[block]) {
+      blocks_[block] = bodyCost(plan_.blocks[block]);
+      done_[block] = true;
+    }
+    return blocks_[block];
+  }
+
+  /// Streams run beside each other, ordered by events alone; a body starts with all streams free and ends when all are.
+  BodyCost bodyCost(const Body &body) {
+    BodyCost cost;
+    std::map<int32_t, double> streams;
+    std::vector<double> events(body.numEvents, 0);
+    for (const Instruction &i : body.instructions) {
+      double &now = streams[i.stream];
+      for (int32_t event : i.waits)
+        now = std::max(now, events[event]);
+      if (i.kind == Instruction::Kind::Call) {
+        // The callee's fork and join cover all streams.
+        const BodyCost &callee = blockCost(i.block);
+        cost.add(callee);
+        double end = now + callee.seconds;
+        for (auto &[stream, time] : streams)
+          time = std::max(time, end);
+      } else if (i.kind == Instruction::Kind::Collective) {
+        now += collective(body, i, cost);
+      } else if (i.kind != Instruction::Kind::Wait) {
+        now += kernel(body, i, cost);
+      }
+      if (i.record >= 0)
+        events[i.record] = now;
+    }
+    for (const auto &[stream, time] : streams)
+      cost.seconds = std::max(cost.seconds, time);
+    return cost;
+  }
+
+  double kernel(const Body &body, const Instruction &i, BodyCost &cost) {
+    double bytes = 0, flops = 0;
+    for (const std::vector<ValueId> *list : {&i.inputs, &i.outputs})
+      for (ValueId value : *list)
+        bytes += typeBytes_[body.values[value].type];
+    if (auto it = i.attributes.find(std::string(kFlopsAttribute)); it != i.attributes.end())
+      if (const double *value = std::get_if<double>(&it->second))
+        flops = *value;
+    DType dtype = DType::F32;
+    if (!i.inputs.empty())
+      dtype = plan_.types[body.values[i.inputs[0]].type].dtype;
+    double seconds = opSeconds(cluster_, dtype, flops, bytes);
+    cost.compute += seconds;
+    cost.flops += flops;
+    return seconds;
+  }
+
+  double collective(const Body &body, const Instruction &i, BodyCost &cost) {
+    // Members of the first rank's group; the others are shifted copies of it.
+    std::vector<int64_t> group = sharding::groupOf(plan_.mesh, 0, i.axes);
+    int64_t span = 1 + *std::max_element(group.begin(), group.end());
+    double bytes = 0;
+    for (size_t n = 0; n < i.inputs.size(); ++n)
+      bytes += std::max(typeBytes_[body.values[i.inputs[n]].type], typeBytes_[body.values[i.outputs[n]].type]);
+    CollectiveCost result =
+        collectiveCost(cluster_, cluster_.linkFor(span), i.op, static_cast<int64_t>(group.size()), bytes);
+    std::string axes;
+    for (const sharding::AxisRef &axis : i.axes)
+      axes += (axes.empty() ? "" : "+") + axis.name;
+    cost.sent[axes] += result.bytesSent;
+    cost.communication += result.seconds;
+    return result.seconds;
+  }
+
+  const Plan &plan_;
+  const Cluster &cluster_;
+  std::vector<BodyCost> blocks_;
+  std::vector<char> done_;
+  std::vector<double> typeBytes_;
+};
+
+} // namespace
+
+Prediction predict(const Plan &plan, const Cluster &cluster) { return Predictor(plan, cluster).run(); }
+
+} // namespace modelpar::costmodel

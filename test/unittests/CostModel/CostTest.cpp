@@ -1,0 +1,103 @@
+//===- CostTest.cpp - formulas and predictions ---------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/CostModel/Cost.h"
+
+#include <gtest/gtest.h>
+
+namespace {
+using namespace modelpar;
+using namespace modelpar::costmodel;
+using namespace modelpar::planformat;
+
+/// One of everything a second, so that times are counts.
+Cluster unitCluster() {
+  Cluster cluster;
+  cluster.devicesPerNode = 4;
+  cluster.memoryBandwidth = 1;
+  cluster.peakFlops = {{"f32", 1}, {"bf16", 4}};
+  cluster.computeEfficiency = cluster.memoryEfficiency = cluster.linkEfficiency = 1;
+  cluster.links = {{"near", 2, 1, 0}, {"far", 4, 0.5, 0}};
+  return cluster;
+}
+
+TEST(Cost, Roofline) {
+  Cluster cluster = unitCluster();
+  EXPECT_EQ(opSeconds(cluster, DType::F32, 100, 10), 100);
+  EXPECT_EQ(opSeconds(cluster, DType::F32, 10, 100), 100);
+  EXPECT_EQ(opSeconds(cluster, DType::BF16, 100, 10), 25);
+  cluster.launchOverhead = 1;
+  EXPECT_EQ(opSeconds(cluster, DType::F32, 0, 0), 1);
+}
+
+TEST(Cost, Rings) {
+  Cluster cluster = unitCluster();
+  const Link *near = &cluster.links[0];
+  EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 4, 100).bytesSent, 150);
+  EXPECT_EQ(collectiveCost(cluster, near, "all_gather", 4, 100).bytesSent, 75);
+  EXPECT_EQ(collectiveCost(cluster, near, "reduce_scatter", 2, 100).bytesSent, 50);
+  EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 1, 100).bytesSent, 0);
+  EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 4, 100).seconds, 150);
+  EXPECT_EQ(collectiveCost(cluster, &cluster.links[1], "all_reduce", 4, 100).seconds, 300);
+  cluster.links[0].latency = 1;
+  EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 4, 100).seconds, 156);
+}
+
+/// Kernel of 100 flops on stream 0, then a collective over `axis` on stream 1 beside a second kernel; all of it in a block called twice.
+Plan plan(const char *axis, bool overlap) {
+  Plan plan;
+  plan.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}});
+  plan.types = {{DType::F32, {10}, {{{}}, {{plan.mesh.axis(axis)}}}}, {DType::F32, {10}, {{{}}, {}}}};
+  Body block;
+  block.name = "b";
+  block.values = {{0, Value::Storage::Local, 0, 0, 64}, {1, Value::Storage::Local, 0, 64, 64}, {1, Value::Storage::Local, 0, 128, 64}};
+  block.numEvents = 2;
+  block.frameBytes = 192;
+  Instruction first, reduce, second, join;
+  first.op = second.op = "k";
+  first.attributes["flops"] = second.attributes["flops"] = 100.0;
+  first.outputs = {0}, first.record = 0;
+  reduce.kind = Instruction::Kind::Collective, reduce.op = "all_reduce", reduce.stream = 1, reduce.waits = {0}, reduce.record = 1;
+  reduce.inputs = {0}, reduce.outputs = {1}, reduce.axes = {plan.mesh.axis(axis)};
+  second.outputs = {2};
+  if (!overlap)
+    second.waits = {1};
+  join.kind = Instruction::Kind::Wait, join.waits = {1};
+  block.instructions = {first, reduce, second, join};
+  plan.blocks = {block};
+  Stage stage;
+  Instruction call;
+  call.kind = Instruction::Kind::Call, call.block = 0;
+  Body program;
+  program.frameBytes = 192;
+  program.instructions = {call, call};
+  stage.programs = {{Program::Kind::Forward, program}};
+  stage.schedule = {{0, 0}, {0, 1}};
+  stage.arenaBytes = 192;
+  stage.reserved = {{"communicators", 8}};
+  plan.stages = {stage};
+  return plan;
+}
+
+TEST(Cost, PredictionWalksStreams) {
+  Prediction serial = predict(plan("tp", false), unitCluster());
+  // A ring of two sends 40 bytes at 1 B/s.
+  EXPECT_EQ(serial.stepSeconds, 4 * (100 + 40 + 100));
+  EXPECT_EQ(serial.flops, 800);
+  EXPECT_EQ(serial.communicationBytesByAxis.at("tp"), 160);
+  EXPECT_EQ(serial.peakMemoryByStage, std::vector<int64_t>{200});
+  Prediction overlapped = predict(plan("tp", true), unitCluster());
+  EXPECT_EQ(overlapped.stepSeconds, 4 * (100 + 100));
+  EXPECT_EQ(overlapped.communicationSeconds, serial.communicationSeconds);
+}
+
+TEST(Cost, OuterAxesUseOuterLinks) {
+  // dp is outside tp: its groups {0, 2} cross the blocks of two.
+  EXPECT_EQ(predict(plan("dp", false), unitCluster()).stepSeconds, 4 * (100 + 80 + 100));
+}
+
+} // namespace
