@@ -128,8 +128,10 @@ void Run::describe() const {
   std::string axes;
   for (const sharding::MeshAxis &axis : plan_.mesh.axes())
     axes += (axes.empty() ? "" : " ") + axis.name + "=" + std::to_string(axis.size);
-  logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks (" + axes +
-          "), " + std::to_string(ranks_.executor.numThreads) + " threads each, " +
+  if (!axes.empty())
+    axes = " (" + axes + ")";
+  logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks" + axes +
+          ", " + std::to_string(ranks_.executor.numThreads) + " threads each, " +
           formatBytes(plannedHostBytes(plan_)) + " in all; " + data_->describe());
 }
 
