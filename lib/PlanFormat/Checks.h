@@ -43,10 +43,11 @@ void checkTypes(const Plan &plan, Findings &findings);
 
 /// What the schedule must know of a program: which buffers it uses and how.
 struct ProgramEffects {
-  enum class Use : uint8_t { None, Plain, Accumulate };
+  /// Sum: added to, after micro-batch 0 has begun it with a write (Accumulate with attribute `first`). Add: added to.
+  enum class Use : uint8_t { None, Sum, Add, Plain };
   struct BufferUse {
-    Use read = Use::None;  ///< Content from before the program is read (Accumulate: only to be added to).
-    Use write = Use::None; ///< Plain when any plain write.
+    Use read = Use::None;  ///< How content from before the program is used; the strongest of several.
+    Use write = Use::None; ///< The same of writes.
     std::string reader;    ///< The first instruction that reads it.
   };
   std::map<BufferId, BufferUse> buffers;

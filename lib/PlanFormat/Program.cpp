@@ -22,6 +22,7 @@
 namespace modelpar::planformat {
 namespace {
 
+using Use = ProgramEffects::Use;
 constexpr size_t kMaxStreams = 8; // checkStructure refuses more.
 /// Blocks that call blocks could expand without bound.
 constexpr size_t kMaxExpanded = size_t{1} << 22;
@@ -193,14 +194,18 @@ private:
     selfOverlap(frame, index, i);
     const std::vector<Place> &places = frames_[frame].places;
     for (ValueId v : i.inputs)
-      read(id, places[v], false);
-    bool accumulates = i.kind == Instruction::Kind::Accumulate;
-    if (accumulates)
-      read(id, places[i.outputs[0]], true);
+      read(id, places[v], Use::Plain);
+    Use use = Use::Plain;
+    if (i.kind == Instruction::Kind::Accumulate) {
+      use = isFirst(i) ? Use::Sum : Use::Add;
+      if (use == Use::Sum)
+        beginsOnce(id, places[i.outputs[0]]);
+      read(id, places[i.outputs[0]], use);
+    }
     for (ValueId v : i.outputs)
-      write(id, places[v], accumulates);
+      write(id, places[v], use);
     if (i.workspace >= 0)
-      write(id, scratch(frame, i), false);
+      write(id, scratch(frame, i), Use::Plain);
   }
 
   //===--------------------------------------------------------------------===//
@@ -275,7 +280,7 @@ private:
     segments_.emplace_hint(std::next(it), at, rest);
   }
 
-  void read(int32_t node, const Place &place, bool accumulates) {
+  void read(int32_t node, const Place &place, Use use) {
     if (place.begin == place.end)
       return;
     cut(place.begin);
@@ -292,7 +297,7 @@ private:
       }
       Segment &segment = it->second;
       if (segment.writer < 0)
-        exposed(node, place, accumulates);
+        exposed(node, place, use);
       else if (!happensBefore(segment.writer, node))
         race(node, "reads", place, "writes", segment.writer);
       else if (!mayRead(place.identity, segment.identity))
@@ -303,7 +308,7 @@ private:
     }
   }
 
-  void write(int32_t node, const Place &place, bool accumulates) {
+  void write(int32_t node, const Place &place, Use use) {
     if (place.begin == place.end)
       return;
     cut(place.begin);
@@ -321,9 +326,23 @@ private:
     fresh.readers.fill(-1);
     segments_.emplace(place.begin, fresh);
     if (BufferId buffer = identities_[place.identity].buffer; buffer >= 0) {
-      ProgramEffects::Use &use = effects_.buffers[buffer].write;
-      use = accumulates && use != ProgramEffects::Use::Plain ? ProgramEffects::Use::Accumulate : ProgramEffects::Use::Plain;
+      Use &strongest = effects_.buffers[buffer].write;
+      strongest = std::max(strongest, use);
     }
+  }
+
+  static bool isFirst(const Instruction &i) {
+    auto it = i.attributes.find("first");
+    const bool *first = it == i.attributes.end() ? nullptr : std::get_if<bool>(&it->second);
+    return first && *first;
+  }
+
+  /// An accumulation that micro-batch 0 begins with a write must be the first of its program, or it drops what was added.
+  void beginsOnce(int32_t node, const Place &place) {
+    auto it = segments_.lower_bound(place.begin);
+    if (it != segments_.end() && it->first < place.end && it->second.writer >= 0)
+      findings_.add(nodeText(node), "begins the sum in " + valueText(place.identity) + ", which " + nodeText(it->second.writer) +
+                                        " has written before");
   }
 
   bool mayRead(int32_t reader, int32_t written) const {
@@ -333,15 +352,14 @@ private:
     return false;
   }
 
-  void exposed(int32_t node, const Place &place, bool accumulates) {
+  void exposed(int32_t node, const Place &place, Use use) {
     BufferId buffer = identities_[place.identity].buffer;
     if (buffer < 0)
       return findings_.add(nodeText(node), "reads " + valueText(place.identity) + ", which no instruction before it has written");
-    ProgramEffects::BufferUse &use = effects_.buffers[buffer];
-    if (use.read == ProgramEffects::Use::None)
-      use.reader = nodeText(node);
-    if (use.read != ProgramEffects::Use::Plain)
-      use.read = accumulates ? ProgramEffects::Use::Accumulate : ProgramEffects::Use::Plain;
+    ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
+    if (effect.read == Use::None)
+      effect.reader = nodeText(node);
+    effect.read = std::max(effect.read, use);
   }
 
   //===--------------------------------------------------------------------===//

@@ -18,7 +18,7 @@ struct Slot {
   enum class Content : uint8_t { Nothing, Written, Sum };
   Content content = Content::Nothing;
   int32_t microBatch = -1; ///< Of the last write.
-  int64_t added = 0;       ///< Sum: micro-batches added.
+  std::set<int32_t> added; ///< Sum: micro-batches in it.
 };
 
 class ScheduleChecker {
@@ -75,15 +75,18 @@ private:
       return;
     const Slot &held = slot(id, entry.microBatch);
     std::string run = " on micro-batch " + std::to_string(entry.microBatch);
-    if (use.read == Use::Accumulate) {
-      if (entry.microBatch != 0 && held.content != Slot::Content::Sum)
+    if (use.read == Use::Sum || use.read == Use::Add) {
+      bool begins = use.read == Use::Sum && entry.microBatch == 0;
+      if (begins && held.content == Slot::Content::Sum)
+        findings_.add(use.reader, "begins the sum in buffer " + buffer.name + ", which has begun before");
+      if (!begins && held.content != Slot::Content::Sum)
         findings_.add(use.reader, "adds to buffer " + buffer.name + run + ", which micro-batch 0 has not begun");
       return;
     }
     if (held.content == Slot::Content::Nothing)
       findings_.add(use.reader, "reads buffer " + buffer.name + run + ", which no program of the schedule has written before");
-    else if (held.content == Slot::Content::Sum && held.added != microBatches_)
-      findings_.add(use.reader, "reads the sum in buffer " + buffer.name + " after " + std::to_string(held.added) + " of " +
+    else if (held.content == Slot::Content::Sum && !complete(held))
+      findings_.add(use.reader, "reads the sum in buffer " + buffer.name + " after " + std::to_string(held.added.size()) + " of " +
                                     std::to_string(microBatches_) + " micro-batches");
     else if (held.content == Slot::Content::Written && held.microBatch != entry.microBatch)
       findings_.add(use.reader, "reads buffer " + buffer.name + (isUpdate ? " in the update" : run) + ", whose slot holds micro-batch " +
@@ -98,11 +101,14 @@ private:
       findings_.add(where_, "program " + stage_.programs[entry.program].body.name + " writes parameter buffer " + stage_.buffers[id].name +
                                 ", which only an update may");
     Slot &held = slot(id, entry.microBatch);
-    if (use.write == Use::Plain)
-      held = {Slot::Content::Written, entry.microBatch, 0};
-    else
-      held = {Slot::Content::Sum, entry.microBatch, entry.microBatch == 0 ? 1 : held.added + 1};
+    if (use.write == Use::Plain || (use.write == Use::Sum && entry.microBatch == 0))
+      held.added.clear();
+    held.content = use.write == Use::Plain ? Slot::Content::Written : Slot::Content::Sum;
+    held.microBatch = entry.microBatch;
+    held.added.insert(entry.microBatch);
   }
+
+  bool complete(const Slot &slot) const { return static_cast<int64_t>(slot.added.size()) == microBatches_; }
 
   void ends() {
     for (const Parameter &parameter : plan_.parameters)
@@ -114,8 +120,8 @@ private:
       const Slot &held = slots_[id][0];
       if (held.content == Slot::Content::Nothing)
         findings_.add("output " + output, "buffer " + stage_.buffers[id].name + " is never written");
-      else if (held.content == Slot::Content::Sum && held.added != microBatches_)
-        findings_.add("output " + output, "is the sum of " + std::to_string(held.added) + " micro-batches, expected " +
+      else if (held.content == Slot::Content::Sum && !complete(held))
+        findings_.add("output " + output, "is the sum of " + std::to_string(held.added.size()) + " micro-batches, expected " +
                                               std::to_string(microBatches_));
     }
   }

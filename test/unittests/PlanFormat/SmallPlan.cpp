@@ -196,7 +196,7 @@ private:
       in = out;
     }
     b.kernel("squared_error", {in, target}, {lossPart});
-    b.add(Instruction::Kind::Accumulate, "", {lossPart}, {b.buffer(stage_, lossSum)});
+    b.add(Instruction::Kind::Accumulate, "", {lossPart}, {b.buffer(stage_, lossSum)}).attributes["first"] = true;
   }
 
   void backward() {
@@ -208,8 +208,8 @@ private:
       ValueId dx = b.local(X), dw = b.local(WGrad), dv = b.local(VGrad);
       b.call(kLayerBackward, {grad, l ? outs[0] : in, b.buffer(stage_, h[l]), b.buffer(stage_, w[l]), b.buffer(stage_, v[l])}, {dx, dw, dv})
           .instance = l;
-      b.add(Instruction::Kind::Accumulate, "", {dw}, {b.buffer(stage_, gw[l])});
-      b.add(Instruction::Kind::Accumulate, "", {dv}, {b.buffer(stage_, gv[l])});
+      b.add(Instruction::Kind::Accumulate, "", {dw}, {b.buffer(stage_, gw[l])}).attributes["first"] = true;
+      b.add(Instruction::Kind::Accumulate, "", {dv}, {b.buffer(stage_, gv[l])}).attributes["first"] = true;
       grad = dx;
     }
   }

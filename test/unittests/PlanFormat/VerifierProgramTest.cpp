@@ -180,6 +180,21 @@ TEST(VerifyProgram, ReadAfterInPlaceResult) {
                                     HasSubstr("has overwritten with value 2 of update")));
 }
 
+TEST(VerifyProgram, ASumBeginsOnce) {
+  // Two contributions to one gradient (a tied weight): only the first accumulation may begin the sum.
+  Plan plan = smallPlan();
+  Body &backward = program(plan, kBackward);
+  Instruction again = backward.instructions[2];
+  ASSERT_EQ(again.kind, Instruction::Kind::Accumulate);
+  again.attributes["first"] = false;
+  backward.instructions.insert(backward.instructions.begin() + 3, again);
+  EXPECT_EQ(findings(plan), "");
+  backward.instructions[3].attributes["first"] = true;
+  EXPECT_THAT(findings(plan), AllOf(HasSubstr("instruction 3 (accumulate, stream 0): begins the sum in"), HasSubstr("instruction 2 (accumulate")));
+  backward.instructions[2].attributes["first"] = backward.instructions[3].attributes["first"] = false;
+  EXPECT_THAT(findings(plan), HasSubstr("adds to buffer l1.w.grad on micro-batch 0, which micro-batch 0 has not begun"));
+}
+
 TEST(VerifyProgram, GroupOnTwoStreams) {
   // Two collectives of one group without an order between them.
   EXPECT_THAT(findingsAfter([](Plan &p) {
