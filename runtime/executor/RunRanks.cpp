@@ -19,7 +19,7 @@ using namespace modelpar::runtime;
 
 Status modelpar::runtime::runRanks(const planformat::Plan &plan, const RunRanksOptions &options,
                                    const std::function<Status(Executor &)> &body) {
-  return runLocalRanks(plan.mesh.numRanks(), options.timeout, [&](Communicator &communicator) -> Status {
+  auto runRank = [&](Communicator &communicator) -> Status {
     CpuDeviceOptions deviceOptions;
     deviceOptions.fuzzSeed = options.streamFuzz;
     deviceOptions.rank = static_cast<int>(communicator.rank());
@@ -30,5 +30,6 @@ Status modelpar::runtime::runRanks(const planformat::Plan &plan, const RunRanksO
     if (!status.ok())
       communicator.abort(status); // Before the executor waits for its streams, which may wait for peers.
     return status;
-  });
+  };
+  return runLocalRanks(plan.mesh.numRanks(), options.timeout, runRank, options.onStuck);
 }

@@ -23,6 +23,8 @@ struct RunRanksOptions {
   ExecutorOptions executor;
   std::optional<uint64_t> streamFuzz;             ///< --stream-fuzz
   std::chrono::duration<double> timeout{60};      ///< --timeout, per collective
+  /// Called with the first error when some rank has not ended a further `timeout` after it (stuck in a kernel): end the process.
+  std::function<void(const Status &)> onStuck;
 };
 
 /// Calls `body(executor)` for every rank of the plan's mesh, each in its own thread, after the executor is loaded. Returns the error that came

@@ -15,5 +15,9 @@
 
 using namespace modelpar::runtime;
 
-INSTANTIATE_TEST_SUITE_P(Local, CommunicatorConformance, testing::Values(CommunicatorFactory{"local", runLocalRanks}),
+static Status run(int64_t worldSize, std::chrono::duration<double> timeout, const std::function<Status(Communicator &)> &body) {
+  return runLocalRanks(worldSize, timeout, body);
+}
+
+INSTANTIATE_TEST_SUITE_P(Local, CommunicatorConformance, testing::Values(CommunicatorFactory{"local", run}),
                          [](const auto &info) { return info.param.name; });

@@ -279,27 +279,60 @@ std::unique_ptr<Communicator> LocalWorld::communicator(int64_t rank) {
   return std::make_unique<LocalCommunicator>(*state_, rank);
 }
 
+namespace {
+
+/// How the ranks of one run end.
+class Endings {
+public:
+  explicit Endings(int64_t numRanks) : running_(numRanks) {}
+
+  void end(const Status &status) {
+    std::lock_guard lock(mutex_);
+    // The error that came first in time; Aborted only while nothing better is known.
+    if (!status.ok() && (first_.ok() || (first_.code() == StatusCode::Aborted && status.code() != StatusCode::Aborted)))
+      first_ = status;
+    --running_;
+    changed_.notify_all();
+  }
+  /// Waits for all ranks; calls `onStuck` when they have not ended `patience` after the first error.
+  void waitForAll(std::chrono::duration<double> patience, const std::function<void(const Status &)> &onStuck) {
+    std::unique_lock lock(mutex_);
+    auto done = [this] { return running_ == 0; };
+    changed_.wait(lock, [&] { return done() || !first_.ok(); });
+    if (!onStuck || patience.count() <= 0 || changed_.wait_for(lock, patience, done))
+      return;
+    Status status = first_;
+    lock.unlock();
+    onStuck(status);
+  }
+  /// After all have ended.
+  const Status &first() const { return first_; }
+
+private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t running_;
+  Status first_;
+};
+
+} // namespace
+
 Status modelpar::runtime::runLocalRanks(int64_t worldSize, std::chrono::duration<double> timeout,
-                                        const std::function<Status(Communicator &)> &body) {
+                                        const std::function<Status(Communicator &)> &body,
+                                        const std::function<void(const Status &)> &onStuck) {
   LocalWorld world(worldSize, timeout);
-  std::vector<Status> results(static_cast<size_t>(worldSize));
-  std::mutex mutex;
-  Status first; // The error that came first in time; Aborted only while nothing better is known.
+  Endings endings(worldSize);
   std::vector<std::thread> threads;
   for (int64_t rank = 0; rank < worldSize; ++rank)
     threads.emplace_back([&, rank] {
       std::unique_ptr<Communicator> communicator = world.communicator(rank);
       Status status = body(*communicator);
-      if (status.ok())
-        return;
-      {
-        std::lock_guard lock(mutex);
-        if (first.ok() || (first.code() == StatusCode::Aborted && status.code() != StatusCode::Aborted))
-          first = status;
-      }
-      communicator->abort(status);
+      endings.end(status); // Before the others learn of it and end too.
+      if (!status.ok())
+        communicator->abort(status);
     });
+  endings.waitForAll(timeout, onStuck);
   for (std::thread &thread : threads)
     thread.join();
-  return first;
+  return endings.first();
 }

@@ -374,8 +374,11 @@ TEST(Executor, AFailingKernelStopsAllRanks) {
 
 TEST(Executor, AStuckRankIsNamed) {
   FailingPlan plan("sleep");
-  IotaInputs inputs;
-  Status status = runSteps(plan.builder.plan, options({}, 0.3), 1, [](Executor &) { return Status(); });
+  RunRanksOptions impatient = options({}, 0.3);
+  std::string reported; // Rank 1 is in its kernel then: a main program would end the process.
+  impatient.onStuck = [&](const Status &first) { reported = first.message(); };
+  Status status = runSteps(plan.builder.plan, impatient, 1, [](Executor &) { return Status(); });
+  EXPECT_EQ(reported, status.message());
   EXPECT_EQ(status.code(), StatusCode::Unavailable);
   EXPECT_NE(status.message().find("rank 0, step 1, micro-batch 0, stage0.forward[3] all_reduce"), std::string::npos)
       << status.message();
