@@ -68,6 +68,8 @@ private:
         add("mesh", "axis " + axis.name + " of size " + std::to_string(axis.size) + " gives more than " + std::to_string(kMaxRanks) + " points");
         return;
       }
+      if (axis.isTime() && axis.size > kMaxMicroBatches)
+        add("mesh", "axis mb of size " + std::to_string(axis.size) + ", expected at most " + std::to_string(kMaxMicroBatches));
     }
   }
 
@@ -111,6 +113,9 @@ private:
   void body(const Body &body, const std::string &where, const Stage *stage) {
     if (body.frameBytes < 0 || body.frameBytes > kMaxBytes)
       add(where, "frame_bytes is " + std::to_string(body.frameBytes));
+    if (body.numEvents < 0 || body.numEvents > static_cast<int64_t>(body.instructions.size()))
+      add(where, "num_events is " + std::to_string(body.numEvents) + ", expected at most one per instruction (" +
+                     std::to_string(body.instructions.size()) + ")");
     size_t before = findings_.size();
     for (size_t i = 0; i < body.values.size(); ++i)
       value(body, i, where, stage);
@@ -329,7 +334,7 @@ private:
     int64_t needed = maxShardBytes(plan_.types[buffer.type]);
     if (buffer.bytes < needed)
       return add(where, "has " + std::to_string(buffer.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
-    if (buffer.slots < 1 || (buffer.slots > 1 && (buffer.slotStride < buffer.bytes || buffer.slotStride % kAlignment != 0)))
+    if (buffer.slots < 1 || buffer.slots > kMaxMicroBatches || (buffer.slots > 1 && (buffer.slotStride < buffer.bytes || buffer.slotStride % kAlignment != 0)))
       return add(where, "has " + std::to_string(buffer.slots) + " slots at a stride of " + std::to_string(buffer.slotStride) +
                             " bytes, expected a multiple of " + std::to_string(kAlignment) + " of at least " + std::to_string(buffer.bytes));
     __int128 end = static_cast<__int128>(buffer.offset) + static_cast<__int128>(buffer.slots - 1) * buffer.slotStride + buffer.bytes;
@@ -415,6 +420,7 @@ private:
   }
 
   static constexpr int64_t kMaxRanks = int64_t{1} << 31;
+  static constexpr int64_t kMaxMicroBatches = int64_t{1} << 16;
   static constexpr int64_t kMaxElements = int64_t{1} << 56;
   static constexpr int64_t kMaxBytes = int64_t{1} << 62;
   static constexpr int64_t kMaxStreams = 8;
