@@ -182,6 +182,14 @@ void Checker::checkInputs() {
       errors.add(input.pointer, "role '" + input.role + "' of " + inQuotes(input.name) + " needs type i32");
       symbol.shape.known = false;
     }
+    const Dimension *first = nullptr;
+    for (const Dimension &dim : graph.dims)
+      if (!input.dims.empty() && dim.name == input.dims[0])
+        first = &dim;
+    if (symbol.shape.known && input.role != "positions" && (!first || first->role != Dimension::Role::Batch)) {
+      errors.add(json::join(input.pointer, "dims"), "the first dim of " + inQuotes(input.name) + " must be the one of role 'batch': data comes in samples");
+      symbol.shape.known = false;
+    }
     // The count of labels that the loss is divided by is one number.
     if (input.role == "targets" && ++numTargets == 2)
       errors.add(input.pointer, "second input of role 'targets', expected at most one");

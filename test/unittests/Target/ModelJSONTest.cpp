@@ -114,6 +114,11 @@ TEST(ModelJSON, Subscripts) {
   EXPECT_EQ(einsumSubscripts(std::vector<std::string>(60, "x"), lhs, rhs, result), "bhi,bio->bho");
 }
 
+/// Without a batch no input has its samples.
+TEST(ModelJSON, NoBatch) {
+  EXPECT_THAT(Imported(edited(R"("batch": {"role": "batch"}, )", R"("batch": 4, )")).errors(), HasSubstr("/dims: no dim has role 'batch'"));
+}
+
 struct Mistake {
   const char *from, *to, *message;
 };
@@ -146,7 +151,6 @@ INSTANTIATE_TEST_SUITE_P(
 INSTANTIATE_TEST_SUITE_P(
     Meaning, Mistakes,
     testing::Values(
-        Mistake{R"("batch": {"role": "batch"}, )", R"("batch": 4, )", "/dims: no dim has role 'batch'"},
         Mistake{R"(["deep", "w"])", R"(["deap", "w"])", "/ops/1/ops/0/inputs/0: matmul 'logits': operand 'deap' is not defined before it"},
         Mistake{R"(["deep", "w"])", R"(["out", "w"])", "'out' lives inside the repeat 'layer'; carry it out"},
         Mistake{R"("dims": ["batch"], "type": "i32")", R"("dims": ["batch", "same"], "type": "i32")",
@@ -161,6 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{R"("dims": ["batch"], "type": "i32", "role": "targets")", R"("dims": ["batch"], "type": "i32", "role": "data")", "cross_entropy 'loss': targets 'label' have role 'data', expected 'targets'"},
         Mistake{R"("label": {"dims")", R"("other": {"dims": ["batch"], "type": "i32", "role": "targets", "range": [0, 3]}, "label": {"dims")",
                 "/inputs/label: second input of role 'targets', expected at most one"},
+        Mistake{R"("x": {"dims": ["batch", "features"])", R"("x": {"dims": ["features", "batch"])", "/inputs/x/dims: the first dim of 'x' must be the one of role 'batch'"},
         Mistake{R"("classes": 3)", R"("classes": 3, "batch2": {"role": "batch"})", "dims 'batch' and 'batch2' have the same role"},
         Mistake{R"("features": 8, "same": 8)", R"("features": 1000000000000, "same": 1000000000000)", "has more than 2^48 elements"},
         Mistake{R"("type": "i32")", R"("type": "float")", "role 'targets' of 'label' needs type i32"},
