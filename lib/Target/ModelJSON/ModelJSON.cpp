@@ -36,6 +36,11 @@ private:
   GraphBlock readBlock(json::Object &object);
   void readItems(const json::Value &items, const std::string &pointer, Graph &graph);
 
+  /// No error since there were `before`. Of more than the limit not even their number is known.
+  bool sound(size_t before) const {
+    return errors.messages().size() == before && before < json::Errors::kMaxMessages;
+  }
+
   const ModelOptions &options;
   json::Errors &errors;
 };
@@ -103,7 +108,7 @@ GraphInput Reader::readInput(const std::string &name, const json::Value &value, 
     object.error("range", "expected [low, high], found " + std::to_string(range.size()) + " numbers");
   }
   object.finish();
-  input.broken = errors.messages().size() != before;
+  input.broken = !sound(before);
   return input;
 }
 
@@ -156,7 +161,7 @@ GraphParameter Reader::readParameter(const std::string &name, const json::Value 
     checkpoint->finish();
   }
   object.finish();
-  parameter.broken = errors.messages().size() != before;
+  parameter.broken = !sound(before);
   return parameter;
 }
 
@@ -164,8 +169,9 @@ OpAttributes Reader::readAttributes(const OpSpec &spec, json::Object &object) {
   OpAttributes attributes;
   for (std::string_view name : spec.attributes) {
     if (name == "kind") {
+      size_t before = errors.messages().size();
       attributes.kind = object.string("kind");
-      if (!attributes.kind->empty() && !llvm::is_contained(activationKinds(), *attributes.kind))
+      if (sound(before) && !llvm::is_contained(activationKinds(), *attributes.kind))
         object.error("kind", "unknown activation '" + attributes.kind->substr(0, 64) + "'; " + supportedList(*attributes.kind, activationKinds()));
     } else if (name == "rate") {
       attributes.rate = spec.kind == "dropout" ? object.number("rate", 0, 1) : object.optionalNumber("rate", 0, 1);
@@ -206,7 +212,7 @@ GraphOp Reader::readOp(json::Object &object) {
     std::vector<std::string_view> kinds;
     for (const OpSpec &known : opSpecs())
       kinds.push_back(known.kind);
-    if (!op.kind.empty())
+    if (sound(before)) // It is a string, then.
       object.error("op", "unknown op '" + op.kind.substr(0, 64) + "'; " + supportedList(op.kind, kinds));
     object.ignore("attributes");
     object.finish();
@@ -225,7 +231,7 @@ GraphOp Reader::readOp(json::Object &object) {
   json::Object view(attributes ? *attributes : none, object.pointer("attributes"), errors);
   op.attributes = readAttributes(*spec, view);
   object.finish();
-  op.broken = errors.messages().size() != before;
+  op.broken = !sound(before);
   return op;
 }
 

@@ -119,6 +119,16 @@ TEST(ModelJSON, NoBatch) {
   EXPECT_THAT(Imported(edited(R"("batch": {"role": "batch"}, )", R"("batch": 4, )")).errors(), HasSubstr("/dims: no dim has role 'batch'"));
 }
 
+/// More errors than are kept: what is wrong after them must not be taken for right.
+TEST(ModelJSON, MoreErrorsThanAreKept) {
+  std::string ops;
+  for (int i = 0; i < 60; ++i)
+    ops += R"({"op": "matmul", "inputs": ["x"], "outputs": ["p"]},)";
+  Imported model(edited(R"({"op": "matmul", "inputs": ["h")", ops + R"({"op": "matmul", "inputs": ["h")"));
+  EXPECT_FALSE(model.module);
+  EXPECT_GE(model.diagnostics.errors.size(), 50u);
+}
+
 struct Mistake {
   const char *from, *to, *message;
 };
