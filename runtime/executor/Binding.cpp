@@ -138,6 +138,9 @@ static planformat::DType kernelType(const planformat::Plan &plan, const BoundIns
 
 Status Binding::bindCollective(BoundInstruction &bound) {
   const Instruction &instruction = *bound.instruction;
+  if (!device.hostAccessible() && communicator.kind() == "local")
+    return Status::unavailable("the local communicator works on host memory, not on that of device \"" +
+                               std::string(device.kind()) + "\"");
   bound.group = groups.at({axesText(instruction.axes, plan.mesh), instruction.stream}).get();
   bool varies = false;
   for (planformat::TypeId type : bound.types)
