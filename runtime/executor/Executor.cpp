@@ -16,8 +16,8 @@
 #include "runtime/executor/Accumulate.h"
 #include "runtime/executor/Binding.h"
 
-#include <cmath>
 #include <cstring>
+#include <limits>
 #include <mutex>
 
 using namespace modelpar;
@@ -64,10 +64,11 @@ Status Binding::load(const Launch &launch, const TensorView &target, int64_t mic
   return stream.copyToDevice(target.data, host.data, host.numElements() * planformat::byteSize(host.dtype));
 }
 
-template <typename T> static int64_t firstNan(const TensorView &view) {
+/// NaN or +∞. −∞ is the maximum or the log-sum-exp of nothing: an empty shard has it.
+template <typename T> static int64_t firstBad(const TensorView &view) {
   const T *values = view.as<const T>();
   for (int64_t i = 0, n = view.numElements(); i < n; ++i)
-    if (values[i] != values[i])
+    if (!(values[i] <= std::numeric_limits<T>::max()))
       return i;
   return -1;
 }
@@ -76,11 +77,11 @@ static Status checkNumerics(std::span<const TensorView> outputs) {
   for (size_t i = 0; i < outputs.size(); ++i) {
     int64_t found = -1;
     if (outputs[i].dtype == planformat::DType::F32)
-      found = firstNan<float>(outputs[i]);
+      found = firstBad<float>(outputs[i]);
     else if (outputs[i].dtype == planformat::DType::F64)
-      found = firstNan<double>(outputs[i]);
+      found = firstBad<double>(outputs[i]);
     if (found >= 0)
-      return Status::internal("output " + std::to_string(i) + " is not a number at element " + std::to_string(found));
+      return Status::internal("output " + std::to_string(i) + " is not finite at element " + std::to_string(found));
   }
   return {};
 }

@@ -46,8 +46,8 @@ struct ExecutorOptions {
   int numThreads = 1; ///< Of this rank's pool.
   /// Kernels to use; null: the global registry, with the CPU kernels registered.
   const KernelRegistry *registry = nullptr;
-  /// --check-numerics: every kernel's outputs are searched for NaN (host memory alone); the first one is an error that names the
-  /// instruction.
+  /// --check-numerics: every kernel's outputs are searched for NaN and +∞ (host memory alone); the first one is an error that
+  /// names the instruction.
   bool checkNumerics = false;
 };
 

@@ -415,7 +415,7 @@ TEST(Executor, NotANumberIsFoundWhereItStarts) {
     IotaInputs inputs;
     return executor.runStep({}, inputs);
   });
-  EXPECT_EQ(status.message(), "rank 0, step 1, micro-batch 0, main[1] scale: output 0 is not a number at element 2");
+  EXPECT_EQ(status.message(), "rank 0, step 1, micro-batch 0, main[1] scale: output 0 is not finite at element 2");
 }
 
 std::string loadError(const Plan &plan) {
