@@ -1,0 +1,119 @@
+//===- Passes.td - passes over the dist dialect -----------------*- tablegen -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_DIALECT_DIST_TRANSFORMS_PASSES
+#define MODELPAR_DIALECT_DIST_TRANSFORMS_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+class DistPass<string name> : Pass<name, "::mlir::ModuleOp"> {
+  let dependentDialects = ["::modelpar::dist::DistDialect", "::mlir::func::FuncDialect"];
+}
+
+def DistAssignPlacements : DistPass<"dist-assign-placements"> {
+  let summary = "Put mesh axes on the factors of every op";
+  let description = [{
+    Dimensions that must be placed alike form factor classes: the union, over the whole module, of what sharding rules, shared values,
+    calls and parameters tie together. The class of the inputs' batch dimension gets `dp`, then `mb`; pins come next; then
+    `tp` goes on the compatible set of classes with the most matrix work. A class is left whole when an op needs it whole, or
+    when an op (or a value) has it twice. No op is known by name.
+
+    Precondition: a module of phase `differentiated`.
+    Postcondition: phase `sharded` (docs/Pipeline.md): `dist.mesh` on the module, `dist.placement` on compute ops, `dist.sharding` on arguments and
+    results, `dist.storage` on parameters.
+
+    ```mlir
+    %0 = nn.matmul %x, %w {subscripts = "bd,df->bf"} : ...
+    ```
+    becomes
+    ```mlir
+    %0 = nn.matmul %x, %w {dist.placement = #dist.placement<{b = ["dp", "mb"], f = ["tp"]}>, subscripts = "bd,df->bf"} : ...
+    ```
+  }];
+  let options = [
+    Option<"dp", "dp", "int64_t", "1", "ranks that share the batch">,
+    Option<"tp", "tp", "int64_t", "1", "ranks that share each layer">,
+    Option<"cp", "cp", "int64_t", "1", "ranks that share the sequence (not supported yet)">,
+    Option<"ep", "ep", "int64_t", "1", "ranks that share the experts (not supported yet)">,
+    Option<"pp", "pp", "int64_t", "1", "pipeline stages (not supported yet)">,
+    Option<"microBatches", "micro-batches", "int64_t", "1", "micro-batches per step">,
+    Option<"schedule", "schedule", "std::string", "\"1f1b\"", "recorded as dist.schedule">,
+    ListOption<"pins", "pins", "std::string", "PARAMETER-PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]'">
+  ];
+}
+
+def DistPartition : DistPass<"dist-partition"> {
+  let summary = "Give every type its sharding, and put reshards where they disagree";
+  let description = [{
+    What an op needs and gives follows from its rule and its placement. Where an operand lives otherwise, a `dist.reshard` stands right after
+    its definition: one per value and target. Partial values are reduced there too, except when they are only added to others that
+    are partial over the same axes, or returned as the function's `dist.sharding` says. A sum over operands is split by the axes that the
+    operands are sharded over.
+
+    In `@step`, what leaves the micro-batch loop (gradients of parameters, and results computed in the loop) is accumulated over time first;
+    then one grouped all_reduce joins the gradients.
+
+    Precondition: phase `sharded`. Postcondition: phase `partitioned`, with `dist.reshard` still in it.
+
+    ```mlir
+    %0 = nn.matmul %x, %w {dist.placement = #dist.placement<{f = ["tp"]}>, subscripts = "bf,fd->bd"} : ...
+    %1 = nn.add %0, %b ...
+    ```
+    becomes
+    ```mlir
+    %0 = nn.matmul %x, %w ... -> tensor<8x64xf32, #dist.sharding<[{}, {}], partial={"tp":sum}>>
+    %1 = dist.reshard %0 : ... -> tensor<8x64xf32, #dist.sharding<[{}, {}]>>
+    %2 = nn.add %1, %b ...
+    ```
+  }];
+  let options = [
+    Option<"gradSync", "grad-sync", "std::string", "\"all_reduce\"", "how gradients are joined: all_reduce">
+  ];
+}
+
+def DistLowerReshard : DistPass<"dist-lower-reshard"> {
+  let summary = "Write reshards out as collectives and slices";
+  let description = [{
+    Each `dist.reshard` becomes a shortest sequence (fewest collectives, then fewest elements sent) of slice, all_gather, reduce_scatter,
+    all_reduce and all_to_all (`Sharding/Reshard.h`).
+
+    ```mlir
+    %1 = dist.reshard %0 : tensor<8xf32, #dist.sharding<[{}], partial={"tp":sum}>> -> tensor<8xf32, #dist.sharding<[{}]>>
+    ```
+    becomes
+    ```mlir
+    %1 = dist.all_reduce %0 over ["tp"] kind sum : ...
+    ```
+  }];
+}
+
+def DistMergeCollectives : DistPass<"dist-merge-collectives"> {
+  let summary = "Join collectives that follow each other";
+  let description = [{
+    An all_reduce whose only use is a slice over the same axes is a reduce_scatter, an all_gather of what was just sliced is
+    nothing, and of two equal communications in a function the first serves both. Never across functions: what is computed or gathered
+    again in another one was decided so.
+  }];
+}
+
+def VerifyPartitioned : DistPass<"verify-partitioned"> {
+  let summary = "The type checker of shardings";
+  let description = [{
+    Phase `partitioned` is right when:
+
+    - P1: every tensor has a sharding, well formed on the module's mesh;
+    - P2: every compute op has operands and results exactly as its rule and placement say; a partial value enters only an op that is linear in
+      it (with all operands of its linear group partial alike), and leaves with the results;
+    - P3: no `dist.reshard` and no `dist.assume` is left, and every other dist op turns its operand's sharding into its result's;
+    - P4: calls have the types of their callee, returns those of their function;
+    - P5: parameters are read, written and differentiated under their storage sharding;
+    - P6: what `@step` returns is whole;
+    - P7: contributions to one accumulator are different values.
+  }];
+}
+
+#endif // MODELPAR_DIALECT_DIST_TRANSFORMS_PASSES

@@ -1,0 +1,398 @@
+//===- AssignPlacements.cpp - mesh axes on factors ------------------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The simple rule: the batch over dp and mb, then pins, then tp on the compatible
+// factor classes with the most matrix work. It decides per class, so a forward op,
+// its gradients and the update of its parameters always agree.
+//
+//===----------------------------------------------------------------------===//
+
+#include "FactorClasses.h"
+#include "Pins.h"
+
+#include "modelpar/Dialect/Dist/Transforms/Passes.h"
+#include "modelpar/Interfaces/CostOpInterface.h"
+#include "modelpar/Sharding/CompatibleSet.h"
+
+using namespace mlir;
+using namespace modelpar;
+using namespace modelpar::dist;
+using sharding::AxisRef;
+using sharding::DimSharding;
+using sharding::TensorSharding;
+
+namespace modelpar::dist {
+#define GEN_PASS_DEF_DISTASSIGNPLACEMENTS
+#include "modelpar/Dialect/Dist/Transforms/Passes.h.inc"
+} // namespace modelpar::dist
+
+namespace {
+
+/// Every axis a mesh may have, in the mesh's order.
+constexpr StringLiteral kAxisNames[] = {"mb", "pp", "dp", "cp", "ep", "tp"};
+
+class Assigner {
+public:
+  Assigner(ModuleOp module, const sharding::Mesh &mesh, const FactorClasses &classes)
+      : module(module), mesh(mesh), classes(classes), axes(classes.numClasses()), origins(classes.numClasses()) {}
+
+  LogicalResult placeBatch();
+  LogicalResult placePins(ArrayRef<std::string> pins);
+  void placeTensorParallel();
+  LogicalResult write();
+  int64_t globalBatch() const { return batchSize; }
+
+private:
+  LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
+  std::string whyConflict(int id) const;
+  std::vector<double> savedWork(const AxisRef &axis) const;
+  TensorSharding shardingOf(Value value) const;
+  LogicalResult writeFunction(func::FuncOp function, llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials);
+
+  ModuleOp module;
+  const sharding::Mesh &mesh;
+  const FactorClasses &classes;
+  std::vector<DimSharding> axes;    ///< By class.
+  std::vector<std::string> origins; ///< What decided a class: "the batch", a pin. Empty: nothing has.
+  DimSharding batchAxes;
+  int64_t batchSize = 0;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Batch
+//===----------------------------------------------------------------------===//
+
+LogicalResult Assigner::placeBatch() {
+  for (StringRef name : {"dp", "mb"})
+    if (mesh.has(name))
+      batchAxes.push_back(mesh.axis(name));
+  auto step = module.lookupSymbol<func::FuncOp>(kStepFunction);
+  if (!step)
+    return module.emitError() << "expected a function @" << kStepFunction;
+  for (BlockArgument argument : step.getArguments()) {
+    auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "nn.batch_dim");
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!dim || !type)
+      continue;
+    if (dim.getInt() < 0 || dim.getInt() >= type.getRank())
+      return step.emitOpError() << "nn.batch_dim " << dim.getInt() << " on argument " << argument.getArgNumber()
+                                << " of type " << type;
+    int64_t size = type.getDimSize(dim.getInt());
+    if (batchSize && size != batchSize)
+      return step.emitOpError() << "argument " << argument.getArgNumber() << " has a batch of " << size
+                                << ", other inputs have one of " << batchSize;
+    batchSize = size;
+    int id = classes.classOf(argument, dim.getInt());
+    if (batchAxes.empty())
+      continue;
+    if (!classes.whyWhole(id).empty())
+      return step.emitOpError() << "the batch dimension of argument " << argument.getArgNumber()
+                                << " cannot be split: " << classes.whyWhole(id);
+    axes[id] = batchAxes;
+    origins[id] = "the batch";
+    if (std::string why = whyConflict(id); !why.empty())
+      return step.emitOpError() << "the batch dimension of argument " << argument.getArgNumber()
+                                << " cannot be split: " << why;
+  }
+  if (!batchSize && !batchAxes.empty())
+    return step.emitOpError() << "no input has nn.batch_dim, so there is nothing to split over "
+                              << sharding::toString(batchAxes.front(), &mesh);
+  for (const auto &[name, parameter] : classes.parameters())
+    for (int d = 0; d < parameter.type.getRank(); ++d)
+      if (origins[classes.classOf(parameter, d)] == "the batch")
+        return parameter.op->emitOpError() << "dimension " << d << " of parameter \"" << name
+                                           << "\" is the batch dimension, which is split over micro-batches";
+  return success();
+}
+
+/// Why the class cannot keep its axes beside what other classes have; empty when it can.
+std::string Assigner::whyConflict(int id) const {
+  for (int other = 0; other < classes.numClasses(); ++other) {
+    if (other == id || axes[other].empty())
+      continue;
+    for (const AxisRef &a : axes[id])
+      for (const AxisRef &b : axes[other])
+        if (sharding::overlap(a, b))
+          if (std::string why = classes.whyConflict(id, other); !why.empty())
+            return why + " (the other has it by " + origins[other] + ")";
+  }
+  return "";
+}
+
+//===----------------------------------------------------------------------===//
+// Pins
+//===----------------------------------------------------------------------===//
+
+LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
+  bool ok = true;
+  for (const std::string &text : pins) {
+    std::string error;
+    std::optional<Pin> pin = parsePin(text, error);
+    if (!pin) {
+      module.emitError() << error;
+      ok = false;
+      continue;
+    }
+    // Axes of size 1 are not in the mesh: nothing is split over them.
+    for (auto [d, dim] : llvm::enumerate(pin->dims)) {
+      for (const AxisRef &axis : dim) {
+        bool known = llvm::is_contained(kAxisNames, StringRef(axis.name)) && axis.name != sharding::kMicroBatchAxis;
+        if (known && (!mesh.has(axis.name) || mesh.isValid(resolve(mesh, axis))))
+          continue;
+        module.emitError() << "pin '" << text << "': dimension " << d << ": the mesh has no axis "
+                           << sharding::toString(axis, &mesh) << " for parameters";
+        ok = false;
+      }
+      llvm::erase_if(dim, [&](const AxisRef &axis) { return !mesh.has(axis.name); });
+      dim = resolve(mesh, dim);
+    }
+    if (!ok)
+      continue;
+    bool matched = false;
+    for (const auto &[name, parameter] : classes.parameters()) {
+      if (!pin->pattern.match(name))
+        continue;
+      matched = true;
+      if (failed(place(*pin, name, parameter))) {
+        ok = false;
+        break; // The other layers would say the same.
+      }
+    }
+    if (!matched) {
+      module.emitError() << "pin '" << text << "': no parameter has such a name";
+      ok = false;
+    }
+  }
+  return success(ok);
+}
+
+LogicalResult Assigner::place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter) {
+  auto fail = [&](int dim) {
+    InFlightDiagnostic diagnostic = parameter.op->emitOpError();
+    diagnostic << "pin '" << pin.text << "': parameter \"" << name << "\"";
+    if (dim >= 0)
+      diagnostic << ", dimension " << dim << " of size " << parameter.type.getDimSize(dim);
+    diagnostic << ": ";
+    return diagnostic;
+  };
+  if (static_cast<int64_t>(pin.dims.size()) != parameter.type.getRank())
+    return fail(-1) << "has " << parameter.type.getRank() << " dimensions, the pin has " << pin.dims.size();
+  for (auto [d, wanted] : llvm::enumerate(pin.dims)) {
+    int dim = static_cast<int>(d), id = classes.classOf(parameter, dim);
+    if (!origins[id].empty() && axes[id] != wanted)
+      return fail(dim) << "contradicts " << origins[id] << ", which placed the same factor otherwise";
+    bool decided = !origins[id].empty();
+    if (decided)
+      continue;
+    if (!wanted.empty() && !classes.whyWhole(id).empty())
+      return fail(dim) << "cannot be split over " << sharding::toString(TensorSharding{{wanted}, {}}, &mesh) << ": "
+                       << classes.whyWhole(id);
+    axes[id] = wanted;
+    origins[id] = "pin '" + pin.text + "'";
+    if (std::string why = whyConflict(id); !why.empty())
+      return fail(dim) << "cannot be split over " << sharding::toString(TensorSharding{{wanted}, {}}, &mesh) << ": "
+                       << why;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Tensor parallelism
+//===----------------------------------------------------------------------===//
+
+/// The matrix operations that each class takes off a rank when it is split over the axis.
+std::vector<double> Assigner::savedWork(const AxisRef &axis) const {
+  std::vector<double> work(classes.numClasses(), 0.0);
+  for (const FactorClasses::OpFactors &factors : classes.ops()) {
+    auto cost = dyn_cast<CostOpInterface>(factors.op.getOperation());
+    if (!cost || !cost.isMatrixOp())
+      continue;
+    double flops = cost.getFlopsPerPoint() * static_cast<double>(factors.calls);
+    for (const sharding::Factor &factor : factors.rule.factors)
+      flops *= static_cast<double>(factor.size);
+    for (auto [i, factor] : llvm::enumerate(factors.rule.factors)) {
+      double largest = static_cast<double>(sharding::maxShardExtent(factor.size, {axis}));
+      work[classes.classOf(factors, i)] += flops * (1 - largest / static_cast<double>(std::max<int64_t>(factor.size, 1)));
+    }
+  }
+  return work;
+}
+
+void Assigner::placeTensorParallel() {
+  if (!mesh.has("tp"))
+    return;
+  AxisRef tp = mesh.axis("tp");
+  sharding::CompatibleSetProblem problem;
+  problem.weights = savedWork(tp);
+  bool pinned = false;
+  for (int id = 0; id < classes.numClasses(); ++id) {
+    bool free = origins[id].empty() && classes.whyWhole(id).empty();
+    if (free && problem.weights[id] > 0) {
+      axes[id] = {tp};
+      free = whyConflict(id).empty();
+      axes[id].clear();
+    }
+    if (!free)
+      problem.weights[id] = 0;
+    pinned |= llvm::any_of(axes[id], [&](const AxisRef &axis) { return sharding::overlap(axis, tp); });
+  }
+  for (const auto &[pair, why] : classes.conflicts())
+    problem.conflicts.insert(pair);
+  std::vector<int> chosen = sharding::solveCompatibleSet(problem);
+  assert(problem.verify(chosen) && "the solver must keep to the conflicts");
+  for (int id : chosen) {
+    axes[id] = {tp};
+    origins[id] = "the rule for tp";
+  }
+  if (chosen.empty() && !pinned)
+    module.emitWarning() << "no dimension can be split over \"tp\" of size " << tp.size
+                         << ": its ranks all compute the same";
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+TensorSharding Assigner::shardingOf(Value value) const {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  TensorSharding sharding = TensorSharding::replicated(type ? type.getRank() : 0);
+  for (size_t d = 0; d < sharding.dims.size(); ++d)
+    sharding.dims[d] = axes[classes.classOf(value, d)];
+  return sharding;
+}
+
+/// Shardings of arguments and results. A result that was summed over the batch (a gradient of a parameter, the loss) leaves the
+/// function partial, every other one whole.
+LogicalResult Assigner::writeFunction(func::FuncOp function,
+                                      llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials) {
+  MLIRContext *context = function.getContext();
+  llvm::DenseMap<Value, Partials> partials;
+  for (BlockArgument argument : function.getArguments())
+    function.setArgAttr(argument.getArgNumber(), DistDialect::getShardingAttrName(),
+                        makeSharding(context, mesh, shardingOf(argument)));
+  for (Operation &op : function.getBody().front()) {
+    if (auto rule = dyn_cast<ShardingRuleOpInterface>(op)) {
+      auto placed = PlacedOp::get(rule, mesh);
+      if (failed(placed))
+        return failure();
+      std::vector<Partials> operands;
+      for (Value operand : op.getOperands())
+        operands.push_back(partials.lookup(operand));
+      Partials passed = placed->passByPolicy(operands);
+      for (auto [i, result] : llvm::enumerate(op.getResults()))
+        if (Partials partial = placed->result(i, passed).partial; !partial.empty())
+          partials[result] = std::move(partial);
+    } else if (auto call = dyn_cast<func::CallOp>(op)) {
+      for (auto [result, partial] : llvm::zip_equal(call.getResults(), resultPartials[call.getCallee()]))
+        if (!partial.empty())
+          partials[result] = partial;
+    }
+  }
+  bool isStep = function.getName() == kStepFunction;
+  std::vector<Partials> &results = resultPartials[function.getName()];
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
+    Partials partial = partials.lookup(value);
+    bool overBatch = llvm::any_of(partial, [&](const sharding::PartialAxis &axis) {
+      return llvm::is_contained(batchAxes, axis.axis);
+    });
+    bool sums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
+    if (isStep || !overBatch || !sums)
+      partial.clear();
+    TensorSharding sharding = shardingOf(value);
+    sharding.partial = partial;
+    function.setResultAttr(i, DistDialect::getShardingAttrName(), makeSharding(context, mesh, sharding));
+    results.push_back(std::move(partial));
+  }
+  return success();
+}
+
+LogicalResult Assigner::write() {
+  MLIRContext *context = module.getContext();
+  for (const FactorClasses::OpFactors &factors : classes.ops()) {
+    sharding::Placement placement;
+    for (auto [i, factor] : llvm::enumerate(factors.rule.factors))
+      if (const DimSharding &on = axes[classes.classOf(factors, i)]; !on.empty())
+        placement[factor.name] = on;
+    factors.op->setAttr(DistDialect::getPlacementAttrName(), makePlacement(context, mesh, std::move(placement)));
+  }
+  for (const auto &[name, parameter] : classes.parameters()) {
+    TensorSharding storage = TensorSharding::replicated(parameter.type.getRank());
+    for (size_t d = 0; d < storage.dims.size(); ++d)
+      storage.dims[d] = axes[classes.classOf(parameter, d)];
+    parameter.op->setAttr(DistDialect::getStorageAttrName(), makeSharding(context, mesh, storage));
+  }
+  // Blocks before the step that calls them.
+  llvm::DenseMap<StringRef, std::vector<Partials>> resultPartials;
+  for (bool step : {false, true})
+    for (auto function : module.getOps<func::FuncOp>())
+      if ((function.getName() == kStepFunction) == step && failed(writeFunction(function, resultPartials)))
+        return failure();
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+namespace {
+
+struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPlacements> {
+  using DistAssignPlacementsBase::DistAssignPlacementsBase;
+
+  LogicalResult checkOptions(ModuleOp module) {
+    struct Unsupported {
+      const char *name, *what;
+      int64_t size;
+    };
+    for (const Unsupported &axis : {Unsupported{"pp", "pipeline parallelism", pp}, {"cp", "context parallelism", cp},
+                                    {"ep", "expert parallelism", ep}})
+      if (axis.size > 1)
+        return module.emitError() << axis.what << " (" << axis.name << "=" << axis.size << ") is not supported yet";
+    for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
+                              {"tp", tp}, {"micro-batches", microBatches}})
+      if (size < 1)
+        return module.emitError() << name << "=" << size << ", expected at least 1";
+    return success();
+  }
+
+  void runOnOperation() override {
+    ModuleOp module = getOperation();
+    if (failed(checkOptions(module)))
+      return signalPassFailure();
+    std::vector<sharding::MeshAxis> meshAxes;
+    for (auto [name, size] : llvm::zip_equal(kAxisNames, ArrayRef<int64_t>{microBatches, pp, dp, cp, ep, tp}))
+      if (size > 1)
+        meshAxes.push_back({name.str(), size});
+    sharding::Mesh mesh(std::move(meshAxes));
+    auto classes = FactorClasses::build(module);
+    if (failed(classes))
+      return signalPassFailure();
+    // Ops are checked against the mesh as their placements are written.
+    module->setAttr(DistDialect::getMeshAttrName(), MeshAttr::get(&getContext(), mesh));
+    Assigner assigner(module, mesh, *classes);
+    if (failed(assigner.placeBatch()) || failed(assigner.placePins(std::vector<std::string>(pins.begin(), pins.end()))))
+      return signalPassFailure();
+    assigner.placeTensorParallel();
+    if (failed(assigner.write()))
+      return signalPassFailure();
+    recordOptions(module, assigner.globalBatch());
+  }
+
+  /// What later phases need, so that a resumed file needs no option again.
+  void recordOptions(ModuleOp module, int64_t globalBatch) {
+    Builder builder(&getContext());
+    auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+    module->setAttr("dist.global_batch", builder.getI64IntegerAttr(globalBatch));
+    module->setAttr("dist.micro_batch", builder.getI64IntegerAttr(ceilDiv(ceilDiv(globalBatch, dp), microBatches)));
+    module->setAttr("dist.num_micro_batches", builder.getI64IntegerAttr(microBatches));
+    module->setAttr("dist.schedule", builder.getStringAttr(schedule));
+  }
+};
+
+} // namespace

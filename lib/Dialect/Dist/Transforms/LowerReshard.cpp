@@ -1,0 +1,61 @@
+//===- LowerReshard.cpp - reshards as collectives and slices --------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Replaces each dist.reshard by the path that lib/Sharding finds.
+//
+//===----------------------------------------------------------------------===//
+
+#include "modelpar/Dialect/Dist/Transforms/Passes.h"
+
+using namespace mlir;
+using namespace modelpar;
+using namespace modelpar::dist;
+
+namespace modelpar::dist {
+#define GEN_PASS_DEF_DISTLOWERRESHARD
+#include "modelpar/Dialect/Dist/Transforms/Passes.h.inc"
+} // namespace modelpar::dist
+
+namespace {
+
+struct DistLowerReshard : dist::impl::DistLowerReshardBase<DistLowerReshard> {
+  using DistLowerReshardBase::DistLowerReshardBase;
+
+  void runOnOperation() override {
+    MeshAttr meshAttr = getMesh(getOperation());
+    std::vector<ReshardOp> reshards;
+    getOperation().walk([&](ReshardOp op) { reshards.push_back(op); });
+    if (reshards.empty())
+      return;
+    if (!meshAttr) {
+      getOperation().emitError() << "needs attribute " << DistDialect::getMeshAttrName();
+      return signalPassFailure();
+    }
+    const sharding::Mesh &mesh = meshAttr.getValue();
+    llvm::DenseMap<std::pair<Type, Type>, sharding::ReshardPath> paths;
+    for (ReshardOp op : reshards) {
+      auto from = cast<RankedTensorType>(op.getInput().getType()), to = cast<RankedTensorType>(op.getType());
+      auto [it, isNew] = paths.try_emplace({from, to});
+      if (isNew)
+        it->second = sharding::findReshardPath(mesh, from.getShape().vec(), getSharding(mesh, from), getSharding(mesh, to));
+      if (!it->second.error.empty()) {
+        op.emitOpError() << it->second.error;
+        return signalPassFailure();
+      }
+      OpBuilder builder(op);
+      Value value = op.getInput();
+      for (const sharding::ReshardStep &step : it->second.steps) {
+        // A path speaks of pieces of axes where both ends do not have the same ones; the last step has the type that was asked for.
+        value = createStep(builder, op.getLoc(), mesh, value, step);
+      }
+      op.replaceAllUsesWith(value);
+      op.erase();
+    }
+  }
+};
+
+} // namespace

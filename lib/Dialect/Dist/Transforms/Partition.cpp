@@ -1,0 +1,407 @@
+//===- Partition.cpp - sharded types and the reshards between them --------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// One walk over each function writes the types that placements ask for. Where a
+// value lives otherwise than its reader needs it, a reshard stands after its
+// definition. The step has one more thing: what leaves the micro-batch loop.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PlacedOp.h"
+
+#include "modelpar/Dialect/Dist/Transforms/Passes.h"
+#include "modelpar/Interfaces/ParameterOpInterface.h"
+
+#include "llvm/ADT/MapVector.h"
+#include "llvm/ADT/SetVector.h"
+
+using namespace mlir;
+using namespace modelpar;
+using namespace modelpar::dist;
+using sharding::TensorSharding;
+
+namespace modelpar::dist {
+#define GEN_PASS_DEF_DISTPARTITION
+#include "modelpar/Dialect/Dist/Transforms/Passes.h.inc"
+} // namespace modelpar::dist
+
+namespace {
+
+/// What functions look up in the module.
+struct ModuleContext {
+  sharding::Mesh mesh;
+  llvm::StringMap<func::FuncOp> functions;
+  llvm::StringMap<ShardingAttr> storage;
+};
+
+class FunctionPartitioner {
+public:
+  FunctionPartitioner(func::FuncOp function, const ModuleContext &module)
+      : function(function), module(module), mesh(module.mesh), builder(function.getContext()) {}
+
+  LogicalResult run();
+
+private:
+  LogicalResult partition(Operation &op);
+  LogicalResult partitionCompute(ShardingRuleOpInterface op);
+  LogicalResult partitionSum(ShardingRuleOpInterface op, const PlacedOp &placed);
+  LogicalResult partitionCall(func::CallOp call);
+  LogicalResult partitionReturn(func::ReturnOp op);
+  LogicalResult partitionParameterUse(ParameterUseOpInterface op);
+
+  LogicalResult orderStep();
+  LogicalResult leaveLoop();
+
+  /// The operand's value under the sharding, through a reshard where that is another one.
+  LogicalResult coerce(OpOperand &operand, const TensorSharding &target);
+  TensorSharding shardingOf(Value value) const {
+    return getSharding(mesh, cast<RankedTensorType>(value.getType()));
+  }
+  void setSharding(Value value, const TensorSharding &sharding) {
+    value.setType(withSharding(cast<RankedTensorType>(value.getType()), mesh, sharding));
+  }
+  /// Behind the definition, and behind what was put there before.
+  void setInsertionPointAfter(Value value);
+  template <typename T> T placedAfter(Value value, T op) {
+    lastAfter[value] = op;
+    return op;
+  }
+
+  func::FuncOp function;
+  const ModuleContext &module;
+  const sharding::Mesh &mesh;
+  OpBuilder builder;
+  llvm::DenseMap<std::pair<Value, Attribute>, Value> reshards;
+  llvm::DenseMap<Value, Operation *> lastAfter;
+  // Of @step: the first op after the loop, and the values that leave the loop, in the order of their first reader there.
+  Operation *afterLoop = nullptr;
+  llvm::SetVector<Value> gradients, outputs;
+};
+
+} // namespace
+
+//===----------------------------------------------------------------------===//
+// Reshards
+//===----------------------------------------------------------------------===//
+
+void FunctionPartitioner::setInsertionPointAfter(Value value) {
+  if (Operation *last = lastAfter.lookup(value))
+    builder.setInsertionPointAfter(last);
+  else
+    builder.setInsertionPointAfterValue(value);
+}
+
+LogicalResult FunctionPartitioner::coerce(OpOperand &operand, const TensorSharding &target) {
+  Value value = operand.get();
+  auto type = cast<RankedTensorType>(value.getType());
+  ShardingAttr attr = makeSharding(builder.getContext(), mesh, target);
+  if (getSharding(type) == attr)
+    return success();
+  Value &resharded = reshards[{value, attr}];
+  if (!resharded) {
+    sharding::ReshardPath path =
+        sharding::findReshardPath(mesh, type.getShape().vec(), shardingOf(value), target);
+    if (!path.error.empty()) {
+      InFlightDiagnostic diagnostic = operand.getOwner()->emitOpError()
+                                      << "operand " << operand.getOperandNumber() << ": " << path.error;
+      diagnostic.attachNote(value.getLoc()) << "the value is defined here";
+      return diagnostic;
+    }
+    setInsertionPointAfter(value);
+    resharded = placedAfter(value, ReshardOp::create(builder, value.getLoc(), withSharding(type, attr), value));
+  }
+  operand.set(resharded);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Ops
+//===----------------------------------------------------------------------===//
+
+LogicalResult FunctionPartitioner::partitionCompute(ShardingRuleOpInterface op) {
+  auto placed = PlacedOp::get(op, mesh);
+  if (failed(placed))
+    return failure();
+  std::vector<Partials> partials;
+  for (Value operand : op->getOperands())
+    partials.push_back(shardingOf(operand).partial);
+  Partials passed = placed->passByPolicy(partials);
+  for (OpOperand &operand : op->getOpOperands()) {
+    TensorSharding target = placed->operand(operand.getOperandNumber());
+    target.partial = passed;
+    if (failed(coerce(operand, target)))
+      return failure();
+  }
+  if (op.isSumOverOperands())
+    return partitionSum(op, *placed);
+  for (auto [i, result] : llvm::enumerate(op->getResults()))
+    setSharding(result, placed->result(i, passed));
+  return success();
+}
+
+/// A sum over operands counts every element once only when all its operands are sharded over the same axes: one op per set of axes, each
+/// reduced, then added.
+LogicalResult FunctionPartitioner::partitionSum(ShardingRuleOpInterface op, const PlacedOp &placed) {
+  if (op->getNumResults() != 1)
+    return op->emitOpError() << "is a sum over operands with " << op->getNumResults() << " results, expected one";
+  std::vector<std::pair<sharding::DimSharding, std::vector<unsigned>>> groups;
+  for (unsigned i = 0; i < op->getNumOperands(); ++i) {
+    sharding::DimSharding axes = shardedAxes(mesh, placed.operand(i));
+    auto it = llvm::find_if(groups, [&](const auto &group) { return group.first == axes; });
+    if (it == groups.end())
+      it = groups.insert(groups.end(), {axes, {}});
+    it->second.push_back(i);
+  }
+  if (groups.size() <= 1) {
+    setSharding(op->getResult(0), placed.result(0));
+    return success();
+  }
+
+  StringRef placementName = DistDialect::getPlacementAttrName();
+  builder.setInsertionPoint(op);
+  std::vector<Value> parts;
+  for (const auto &[axes, members] : groups) {
+    OperationState state(op.getLoc(), op->getName().getStringRef());
+    for (unsigned member : members)
+      state.operands.push_back(op->getOperand(member));
+    state.addTypes(op->getResultTypes());
+    state.addAttributes(op->getAttrs());
+    auto part = cast<ShardingRuleOpInterface>(builder.create(state));
+    // Factors are named by operand: the part's names follow from its own rule.
+    sharding::OpShardingRule rule = part.getShardingRule();
+    sharding::Placement placement;
+    for (auto [i, member] : llvm::enumerate(members))
+      for (auto [d, dim] : llvm::enumerate(rule.operands[i].dims))
+        if (const auto &on = placed.operand(member).dims[d]; !dim.empty() && !on.empty())
+          placement[rule.factors[dim.front()].name] = on;
+    part->setAttr(placementName, makePlacement(builder.getContext(), mesh, placement));
+    PlacedOp placedPart(part, std::move(rule), std::move(placement), mesh);
+    setSharding(part->getResult(0), placedPart.result(0));
+    parts.push_back(part->getResult(0));
+  }
+  Operation *sum = op.buildSumOfResults(builder, parts);
+  if (!sum)
+    return op->emitOpError() << "is a sum over operands but cannot add its parts";
+  sum->setAttr(placementName, makePlacement(builder.getContext(), mesh, {}));
+  op->getResult(0).replaceAllUsesWith(sum->getResult(0));
+  op->erase();
+  return partitionCompute(cast<ShardingRuleOpInterface>(sum));
+}
+
+LogicalResult FunctionPartitioner::partitionCall(func::CallOp call) {
+  func::FuncOp callee = module.functions.lookup(call.getCallee());
+  if (!callee)
+    return call.emitOpError() << "unknown callee @" << call.getCallee();
+  for (auto [operand, type] : llvm::zip_equal(call->getOpOperands(), callee.getArgumentTypes()))
+    if (failed(coerce(operand, getSharding(mesh, cast<RankedTensorType>(type)))))
+      return failure();
+  for (auto [result, type] : llvm::zip_equal(call.getResults(), callee.getResultTypes()))
+    result.setType(type);
+  return success();
+}
+
+LogicalResult FunctionPartitioner::partitionReturn(func::ReturnOp op) {
+  for (auto [operand, type] : llvm::zip_equal(op->getOpOperands(), function.getResultTypes()))
+    if (failed(coerce(operand, getSharding(mesh, cast<RankedTensorType>(type)))))
+      return failure();
+  return success();
+}
+
+LogicalResult FunctionPartitioner::partitionParameterUse(ParameterUseOpInterface op) {
+  ShardingAttr storage = module.storage.lookup(op.getParameter());
+  if (!storage)
+    return op->emitOpError() << "parameter @" << op.getParameter() << " has no " << DistDialect::getStorageAttrName();
+  Value value = op.getParameterValue();
+  if (value.getDefiningOp() == op.getOperation()) {
+    value.setType(withSharding(cast<RankedTensorType>(value.getType()), storage));
+    return success();
+  }
+  for (OpOperand &operand : op->getOpOperands())
+    if (operand.get() == value && failed(coerce(operand, resolve(mesh, storage))))
+      return failure();
+  return success();
+}
+
+LogicalResult FunctionPartitioner::partition(Operation &op) {
+  if (auto compute = dyn_cast<ShardingRuleOpInterface>(op))
+    return partitionCompute(compute);
+  if (auto call = dyn_cast<func::CallOp>(op))
+    return partitionCall(call);
+  if (auto ret = dyn_cast<func::ReturnOp>(op))
+    return partitionReturn(ret);
+  if (auto use = dyn_cast<ParameterUseOpInterface>(op))
+    return partitionParameterUse(use);
+  return op.emitOpError() << "has no sharding rule";
+}
+
+//===----------------------------------------------------------------------===//
+// The step: what leaves the micro-batch loop
+//===----------------------------------------------------------------------===//
+
+/// Whatever depends on a parameter's gradient happens after the loop; those ops are moved behind the others. Gradients leave the loop, and
+/// so do returned values that are computed in it.
+LogicalResult FunctionPartitioner::orderStep() {
+  Block &block = function.getBody().front();
+  for (Operation &op : block)
+    if (auto use = dyn_cast<ParameterUseOpInterface>(op); use && use.isGradient())
+      gradients.insert(use.getParameterValue());
+  llvm::DenseSet<Operation *> after;
+  std::vector<Operation *> order;
+  for (Operation &op : block.without_terminator()) {
+    bool depends = llvm::any_of(op.getOperands(), [&](Value operand) {
+      return gradients.contains(operand) || after.contains(operand.getDefiningOp());
+    });
+    if (!depends)
+      continue;
+    if (llvm::any_of(op.getResults(), [&](Value result) { return gradients.contains(result); }))
+      return op.emitOpError() << "computes the gradient of a parameter from the gradient of another";
+    after.insert(&op);
+    order.push_back(&op);
+  }
+  Operation *terminator = block.getTerminator();
+  for (Operation *op : order)
+    op->moveBefore(terminator);
+  afterLoop = order.empty() ? terminator : order.front();
+  for (Value value : terminator->getOperands())
+    if (!gradients.contains(value) && value.getDefiningOp() && !after.contains(value.getDefiningOp()))
+      outputs.insert(value);
+  return success();
+}
+
+/// Accumulates over time right after each definition; then one all_reduce per set of axes joins the gradients, and one the outputs.
+LogicalResult FunctionPartitioner::leaveLoop() {
+  Block &block = function.getBody().front();
+  for (bool gradient : {true, false}) {
+    // Values by the axes that they are still partial over.
+    std::vector<std::pair<sharding::DimSharding, std::vector<Value>>> groups;
+    for (Value value : gradient ? gradients : outputs) {
+      auto type = cast<RankedTensorType>(value.getType());
+      TensorSharding sharding = shardingOf(value);
+      llvm::erase_if(sharding.partial, [](const auto &axis) { return axis.axis.name == sharding::kMicroBatchAxis; });
+      Type element = type.getElementType().isF64() ? type.getElementType() : builder.getF32Type();
+      auto wholeType = withSharding(RankedTensorType::get(type.getShape(), element), mesh, sharding);
+      setInsertionPointAfter(value);
+      Value sum = placedAfter(value, AccumulateOp::create(builder, value.getLoc(), wholeType, ValueRange{value}));
+      // Readers after the loop see the sum.
+      value.replaceUsesWithIf(sum, [&](OpOperand &use) {
+        Operation *owner = use.getOwner();
+        return owner->getBlock() == &block && owner != sum.getDefiningOp() &&
+               (owner == afterLoop || afterLoop->isBeforeInBlock(owner));
+      });
+      sharding::DimSharding axes;
+      for (const sharding::PartialAxis &axis : sharding.partial)
+        if (axis.kind == sharding::ReduceKind::Sum)
+          axes.push_back(axis.axis);
+      if (axes.empty())
+        continue;
+      auto it = llvm::find_if(groups, [&](const auto &group) { return group.first == axes; });
+      if (it == groups.end())
+        it = groups.insert(groups.end(), {axes, {}});
+      it->second.push_back(sum);
+    }
+    for (const auto &[axes, values] : groups) {
+      SmallVector<Type> types;
+      for (Value value : values) {
+        TensorSharding sharding = shardingOf(value);
+        llvm::erase_if(sharding.partial, [&](const auto &axis) { return llvm::is_contained(axes, axis.axis); });
+        types.push_back(withSharding(cast<RankedTensorType>(value.getType()), mesh, sharding));
+      }
+      builder.setInsertionPoint(afterLoop);
+      auto reduce = AllReduceOp::create(builder, values.front().getLoc(), types, values,
+                                        makeAxes(builder.getContext(), mesh, axes), ReduceKind::Sum);
+      for (auto [value, reduced] : llvm::zip_equal(values, reduce.getOutputs()))
+        value.replaceAllUsesExcept(reduced, reduce);
+    }
+  }
+  return success();
+}
+
+LogicalResult FunctionPartitioner::run() {
+  bool isStep = function.getName() == kStepFunction;
+  if (isStep && failed(orderStep()))
+    return failure();
+  for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
+    if (&op == afterLoop && failed(leaveLoop()))
+      return failure();
+    if (failed(partition(op)))
+      return failure();
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// The pass
+//===----------------------------------------------------------------------===//
+
+/// The function's type under the shardings of its arguments and results, which then say no more than it.
+static LogicalResult setFunctionType(func::FuncOp function, const sharding::Mesh &mesh) {
+  StringRef name = DistDialect::getShardingAttrName();
+  auto sharded = [&](Type type, ShardingAttr attr, const char *what, unsigned index) -> FailureOr<Type> {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    if (!tensor || !attr)
+      return function.emitOpError() << what << " " << index << " of type " << type << " has no " << name;
+    if (auto error = sharding::validate(mesh, tensor.getRank(), resolve(mesh, attr)))
+      return function.emitOpError() << what << " " << index << ": " << *error;
+    return withSharding(tensor, attr);
+  };
+  SmallVector<Type> arguments, results;
+  for (auto [i, type] : llvm::enumerate(function.getArgumentTypes())) {
+    auto result = sharded(type, function.getArgAttrOfType<ShardingAttr>(i, name), "argument", i);
+    if (failed(result))
+      return failure();
+    arguments.push_back(*result);
+    function.getArgument(i).setType(*result);
+    function.removeArgAttr(i, name);
+  }
+  for (auto [i, type] : llvm::enumerate(function.getResultTypes())) {
+    auto result = sharded(type, function.getResultAttrOfType<ShardingAttr>(i, name), "result", i);
+    if (failed(result))
+      return failure();
+    results.push_back(*result);
+    function.removeResultAttr(i, StringAttr::get(function.getContext(), name));
+  }
+  function.setFunctionType(FunctionType::get(function.getContext(), arguments, results));
+  return success();
+}
+
+namespace {
+
+struct DistPartition : dist::impl::DistPartitionBase<DistPartition> {
+  using DistPartitionBase::DistPartitionBase;
+
+  LogicalResult partition(ModuleOp op) {
+    if (gradSync != "all_reduce")
+      return op.emitError() << "grad-sync=" << gradSync << " is not supported yet, expected all_reduce";
+    MeshAttr mesh = getMesh(op);
+    if (!mesh)
+      return op.emitError() << "needs attribute " << DistDialect::getMeshAttrName() << " (phase sharded)";
+    ModuleContext context{mesh.getValue(), {}, {}};
+    for (Operation &inner : op.getOps()) {
+      if (auto function = dyn_cast<func::FuncOp>(inner)) {
+        if (!function.getBody().hasOneBlock())
+          return function.emitOpError() << "expected a body of one block";
+        if (failed(setFunctionType(function, context.mesh)))
+          return failure();
+        context.functions[function.getName()] = function;
+      } else if (isa<ParameterOpInterface>(inner)) {
+        context.storage[SymbolTable::getSymbolName(&inner).getValue()] =
+            inner.getAttrOfType<ShardingAttr>(DistDialect::getStorageAttrName());
+      }
+    }
+    for (auto function : op.getOps<func::FuncOp>())
+      if (failed(FunctionPartitioner(function, context).run()))
+        return failure();
+    return success();
+  }
+
+  void runOnOperation() override {
+    if (failed(partition(getOperation())))
+      signalPassFailure();
+  }
+};
+
+} // namespace

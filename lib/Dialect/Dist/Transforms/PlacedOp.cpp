@@ -1,0 +1,141 @@
+//===- PlacedOp.cpp - what a placement makes of an op's types ---===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Operand and result shardings of compute ops, partial values included.
+//
+//===----------------------------------------------------------------------===//
+
+#include "PlacedOp.h"
+
+using namespace mlir;
+using namespace modelpar;
+using namespace modelpar::dist;
+using sharding::AxisRef;
+using sharding::TensorSharding;
+
+FailureOr<PlacedOp> PlacedOp::get(ShardingRuleOpInterface op, const sharding::Mesh &mesh) {
+  auto attr = op->getAttrOfType<PlacementAttr>(DistDialect::getPlacementAttrName());
+  if (!attr)
+    return op->emitOpError() << "has no " << DistDialect::getPlacementAttrName();
+  sharding::OpShardingRule rule = op.getShardingRule();
+  sharding::Placement placement = resolve(mesh, attr);
+  for (const auto &[factor, axes] : placement)
+    for (const AxisRef &axis : axes)
+      if (!mesh.isValid(axis))
+        return op->emitOpError() << "placement of factor \"" << factor << "\": the mesh has no axis "
+                                 << sharding::toString(axis, &mesh);
+  if (auto error = validate(op, rule, placement))
+    return op->emitOpError() << "placement does not fit: " << *error;
+  return PlacedOp(op, std::move(rule), std::move(placement), mesh);
+}
+
+std::optional<std::string> PlacedOp::validate(ShardingRuleOpInterface op, const sharding::OpShardingRule &rule,
+                                              const sharding::Placement &placement) {
+  if (!op.isSumOverOperands())
+    return sharding::validate(rule, placement);
+  // Each operand is a rule of its own.
+  for (const auto &[factor, axes] : placement)
+    if (rule.factorIndex(factor) < 0)
+      return "no factor \"" + factor + "\" in the rule";
+  for (const sharding::OperandRule &operand : rule.operands) {
+    sharding::Placement own;
+    for (const sharding::DimFactors &dim : operand.dims)
+      for (int factor : dim)
+        if (auto it = placement.find(rule.factors[factor].name); it != placement.end())
+          own.insert(*it);
+    sharding::OpShardingRule single{rule.factors, {operand}, {}};
+    if (auto error = sharding::validate(single, own))
+      return error;
+  }
+  return std::nullopt;
+}
+
+TensorSharding PlacedOp::result(unsigned index, const Partials &passed) const {
+  TensorSharding sharding = sharding::resultSharding(rule_, placement_, index, mesh);
+  // Operands of a sum that are sharded over one axis give one partial value.
+  sharding.partial.erase(std::unique(sharding.partial.begin(), sharding.partial.end()), sharding.partial.end());
+  llvm::append_range(sharding.partial, passed);
+  sharding::sortPartials(mesh, sharding.partial);
+  return sharding;
+}
+
+PlacedOp::Passed PlacedOp::passThrough(ArrayRef<Partials> operands) const {
+  int first = -1;
+  for (auto [index, partial] : llvm::enumerate(operands))
+    if (first < 0 && !partial.empty())
+      first = static_cast<int>(index);
+  if (first < 0)
+    return {};
+  const Partials &partial = operands[first];
+  int group = rule_.operands[first].linearGroup;
+  auto refuse = [&](size_t index, const std::string &why) {
+    TensorSharding shown{{}, operands[index].empty() ? partial : operands[index]};
+    return Passed{{}, "operand " + std::to_string(index) + " is " + sharding::toString(shown, &mesh).substr(4) + ", " + why};
+  };
+  if (group < 0)
+    return refuse(first, "but the op is not linear in it");
+  for (auto [index, other] : llvm::enumerate(operands)) {
+    bool sameGroup = rule_.operands[index].linearGroup == group;
+    if (!sameGroup && !other.empty())
+      return refuse(index, "as is operand " + std::to_string(first) + ", and the op is not linear in both together");
+    if (sameGroup && other != partial)
+      return Passed{{}, "operands " + std::to_string(first) + " and " + std::to_string(index) +
+                            " are added but not partial over the same axes"};
+  }
+  for (const sharding::PartialAxis &axis : partial) {
+    if (axis.kind != sharding::ReduceKind::Sum)
+      return refuse(first, "but only sums pass through an op");
+    for (const auto &[factor, axes] : placement_)
+      for (const AxisRef &placed : axes)
+        if (sharding::overlap(placed, axis.axis))
+          return refuse(first, "but that axis is on factor \"" + factor + "\"");
+  }
+  for (const sharding::ResultRule &result : rule_.results)
+    if (result.reduce != sharding::ReduceKind::Sum)
+      return refuse(first, "but a result does not join by sums");
+  return {partial, ""};
+}
+
+bool PlacedOp::isJointlyLinear() const {
+  if (rule_.operands.size() < 2 || rule_.operands.front().linearGroup < 0)
+    return false;
+  return llvm::all_of(rule_.operands, [&](const auto &operand) {
+           return operand.linearGroup == rule_.operands.front().linearGroup;
+         }) &&
+         llvm::none_of(rule_.factors,
+                       [](const sharding::Factor &factor) { return factor.kind == sharding::FactorKind::Reduction; });
+}
+
+Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands) const {
+  // A value that something else reads too is reduced there anyway: it is cheaper to reduce it once.
+  if (!isJointlyLinear() || llvm::any_of(op->getOperands(), [](Value operand) { return !operand.hasOneUse(); }))
+    return {};
+  Partials common;
+  for (const sharding::PartialAxis &axis : operands.front())
+    if (axis.kind == sharding::ReduceKind::Sum &&
+        llvm::all_of(operands, [&](const Partials &other) { return llvm::is_contained(other, axis); }))
+      common.push_back(axis);
+  return common;
+}
+
+sharding::DimSharding dist::shardedAxes(const sharding::Mesh &mesh, const TensorSharding &sharding) {
+  sharding::DimSharding axes;
+  for (const sharding::DimSharding &dim : sharding.dims)
+    llvm::append_range(axes, dim);
+  llvm::sort(axes, [&](const AxisRef &a, const AxisRef &b) { return sharding::before(mesh, a, b); });
+  return axes;
+}
+
+std::optional<std::string> PlacedOp::checkSumOverOperands() const {
+  if (!op.isSumOverOperands() || rule_.operands.empty())
+    return std::nullopt;
+  sharding::DimSharding first = shardedAxes(mesh, operand(0));
+  for (unsigned i = 1; i < rule_.operands.size(); ++i)
+    if (shardedAxes(mesh, operand(i)) != first)
+      return "operands 0 and " + std::to_string(i) + " of a sum over operands are sharded over different axes";
+  return std::nullopt;
+}

@@ -1,0 +1,73 @@
+//===- PlacedOp.h - what a placement makes of an op's types -*- C++ -*- ---===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The one place that says which shardings an op takes and gives under its placement.
+// The partitioner writes types by it, and the verifier compares them with it.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_DIALECT_DIST_TRANSFORMS_PLACEDOP_H
+#define MODELPAR_DIALECT_DIST_TRANSFORMS_PLACEDOP_H
+
+#include "modelpar/Dialect/Dist/IR/Dist.h"
+#include "modelpar/Interfaces/ShardingRuleOpInterface.h"
+
+namespace modelpar::dist {
+
+/// The function that is one training step.
+inline constexpr llvm::StringLiteral kStepFunction = "step";
+
+using Partials = std::vector<sharding::PartialAxis>;
+
+class PlacedOp {
+public:
+  /// The op's rule with the placement in its attribute. Emits an error when there is none, or it does not fit.
+  static mlir::FailureOr<PlacedOp> get(ShardingRuleOpInterface op, const sharding::Mesh &mesh);
+  /// Why the placement does not fit the rule; nothing when it fits. A sum over operands has a factor of its own for every operand's
+  /// dimension, so an axis may be on several.
+  static std::optional<std::string> validate(ShardingRuleOpInterface op, const sharding::OpShardingRule &rule,
+                                             const sharding::Placement &placement);
+
+  PlacedOp(ShardingRuleOpInterface op, sharding::OpShardingRule rule, sharding::Placement placement,
+           const sharding::Mesh &mesh)
+      : op(op), rule_(std::move(rule)), placement_(std::move(placement)), mesh(mesh) {}
+
+  const sharding::OpShardingRule &rule() const { return rule_; }
+  const sharding::Placement &placement() const { return placement_; }
+
+  /// What the operand must be, beside what it may be partial over.
+  sharding::TensorSharding operand(unsigned index) const { return sharding::operandSharding(rule_, placement_, index); }
+  /// What the result is, when `passed` went through the op.
+  sharding::TensorSharding result(unsigned index, const Partials &passed = {}) const;
+
+  struct Passed {
+    Partials partial;
+    std::string error; ///< Why the operands' partials cannot enter; empty when they can.
+  };
+  /// What goes through the op when its operands are partial over these axes.
+  Passed passThrough(llvm::ArrayRef<Partials> operands) const;
+  /// True when the op only adds its operands up: all of them, two at least, are in one linear group, and nothing is reduced.
+  bool isJointlyLinear() const;
+  /// What the partitioner lets through: the axes that all operands of a jointly linear op are partial(sum) over. Everything
+  /// else is reduced before the op.
+  Partials passByPolicy(llvm::ArrayRef<Partials> operands) const;
+  /// For a sum over operands: why its operands do not go together (each axis must split all of them or none).
+  std::optional<std::string> checkSumOverOperands() const;
+
+private:
+  ShardingRuleOpInterface op;
+  sharding::OpShardingRule rule_;
+  sharding::Placement placement_;
+  const sharding::Mesh &mesh;
+};
+
+/// The axes that a sharding splits dimensions over, in the mesh's order.
+sharding::DimSharding shardedAxes(const sharding::Mesh &mesh, const sharding::TensorSharding &sharding);
+
+} // namespace modelpar::dist
+
+#endif // MODELPAR_DIALECT_DIST_TRANSFORMS_PLACEDOP_H
