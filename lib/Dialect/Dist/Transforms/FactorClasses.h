@@ -27,7 +27,7 @@ public:
   static mlir::FailureOr<FactorClasses> build(mlir::ModuleOp module);
 
   struct OpFactors {
-    ShardingRuleOpInterface op;
+    mutable ShardingRuleOpInterface op; ///< A handle; interface methods are not const.
     sharding::OpShardingRule rule;
     int base = 0;      ///< Node of factor 0.
     int64_t calls = 1; ///< How often the op's function is called in a step.

@@ -48,9 +48,11 @@ struct DistLowerReshard : dist::impl::DistLowerReshardBase<DistLowerReshard> {
       }
       OpBuilder builder(op);
       Value value = op.getInput();
-      for (const sharding::ReshardStep &step : it->second.steps) {
-        // A path speaks of pieces of axes where both ends do not have the same ones; the last step has the type that was asked for.
+      for (const sharding::ReshardStep &step : it->second.steps)
         value = createStep(builder, op.getLoc(), mesh, value, step);
+      if (value.getType() != to) {
+        op.emitOpError() << "would have to cut or join parts of axes, which is not supported yet";
+        return signalPassFailure();
       }
       op.replaceAllUsesWith(value);
       op.erase();

@@ -303,7 +303,7 @@ LogicalResult FunctionPartitioner::leaveLoop() {
         it = groups.insert(groups.end(), {axes, {}});
       it->second.push_back(sum);
     }
-    for (const auto &[axes, values] : groups) {
+    for (auto &[axes, values] : groups) {
       SmallVector<Type> types;
       for (Value value : values) {
         TensorSharding sharding = shardingOf(value);

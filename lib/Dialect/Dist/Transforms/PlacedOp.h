@@ -59,7 +59,7 @@ public:
   std::optional<std::string> checkSumOverOperands() const;
 
 private:
-  ShardingRuleOpInterface op;
+  mutable ShardingRuleOpInterface op; ///< A handle; interface methods are not const.
   sharding::OpShardingRule rule_;
   sharding::Placement placement_;
   const sharding::Mesh &mesh;

@@ -65,8 +65,8 @@ def DistPartition : DistPass<"dist-partition"> {
     ```
     becomes
     ```mlir
-    %0 = nn.matmul %x, %w ... -> tensor<8x64xf32, #dist.sharding<[{}, {}], partial={"tp":sum}>>
-    %1 = dist.reshard %0 : ... -> tensor<8x64xf32, #dist.sharding<[{}, {}]>>
+    %0 = nn.matmul %x, %w ... -> tensor<8x64xf32, #dist.sharding<[{}, {} ], partial={"tp":sum}>>
+    %1 = dist.reshard %0 : ... -> tensor<8x64xf32, #dist.sharding<[{}, {} ]>>
     %2 = nn.add %1, %b ...
     ```
   }];
@@ -82,7 +82,7 @@ def DistLowerReshard : DistPass<"dist-lower-reshard"> {
     all_reduce and all_to_all (`Sharding/Reshard.h`).
 
     ```mlir
-    %1 = dist.reshard %0 : tensor<8xf32, #dist.sharding<[{}], partial={"tp":sum}>> -> tensor<8xf32, #dist.sharding<[{}]>>
+    %1 = dist.reshard %0 : tensor<8xf32, #dist.sharding<[{} ], partial={"tp":sum}>> -> tensor<8xf32, #dist.sharding<[{} ]>>
     ```
     becomes
     ```mlir

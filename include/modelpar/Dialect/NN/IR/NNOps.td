@@ -48,7 +48,7 @@ defvar NN_SumOverOperands = DeclareOpInterfaceMethods<ShardingRuleOpInterface, [
 // Parameters
 //===----------------------------------------------------------------------===//
 
-def NN_ParameterOp : NN_Op<"parameter", [Symbol]> {
+def NN_ParameterOp : NN_Op<"parameter", [Symbol, DeclareOpInterfaceMethods<ParameterOpInterface>]> {
   let summary = "a trained tensor and its optimizer state";
   let description = [{
     Declares a parameter of the model: its type, its first values, and where a Hugging Face checkpoint keeps it. The checkpoint's tensor
@@ -67,10 +67,17 @@ def NN_ParameterOp : NN_Op<"parameter", [Symbol]> {
                        DefaultValuedAttr<BoolAttr, "true">:$weight_decay);
   let assemblyFormat = "$sym_name `:` $type `init` $init `checkpoint` $checkpoint_name $checkpoint_shape attr-dict";
   let hasVerifier = 1;
+  let extraClassDefinition = [{
+    ::mlir::RankedTensorType $cppClass::getParameterType() { return ::llvm::cast<::mlir::RankedTensorType>(getType()); }
+  }];
 }
 
+// getParameter is each op's own accessor.
+def NN_ParameterUse : DeclareOpInterfaceMethods<ParameterUseOpInterface>;
+def NN_ParameterGradient : DeclareOpInterfaceMethods<ParameterUseOpInterface, ["isGradient"]>;
+
 def NN_ReadParameterOp : NN_Op<"read_parameter", [MemoryEffects<[MemRead<NN_ParameterMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterUse]> {
   let summary = "the value of a parameter, or of its optimizer state";
   let description = [{
     Two reads of one parameter may merge; no read moves over an `nn.write_parameter`.
@@ -87,10 +94,13 @@ def NN_ReadParameterOp : NN_Op<"read_parameter", [MemoryEffects<[MemRead<NN_Para
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
   let results = (outs NN_Tensor:$result);
   let assemblyFormat = "$parameter attr-dict `:` type($result)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getResult(); }
+  }];
 }
 
 def NN_WriteParameterOp : NN_Op<"write_parameter", [MemoryEffects<[MemWrite<NN_ParameterMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterUse]> {
   let summary = "replace the value of a parameter, or of its optimizer state";
   let description = [{
     - C1: `parameter` names an `nn.parameter`.
@@ -103,10 +113,13 @@ def NN_WriteParameterOp : NN_Op<"write_parameter", [MemoryEffects<[MemWrite<NN_P
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value,
                        DefaultValuedAttr<NN_ParameterSlotAttr, "ParameterSlot::value">:$slot);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
+  }];
 }
 
 def NN_GradientOp : NN_Op<"gradient", [MemoryEffects<[MemWrite<NN_GradientMemory>]>,
-    DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+    DeclareOpInterfaceMethods<SymbolUserOpInterface>, NN_ParameterGradient]> {
   let summary = "name a value as the gradient of a parameter, whole and before clipping";
   let description = [{
     Marks which buffer `--dump-grads` and the update read.
@@ -120,6 +133,10 @@ def NN_GradientOp : NN_Op<"gradient", [MemoryEffects<[MemWrite<NN_GradientMemory
   }];
   let arguments = (ins FlatSymbolRefAttr:$parameter, NN_Tensor:$value);
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
+  let extraClassDefinition = [{
+    ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
+    bool $cppClass::isGradient() { return true; }
+  }];
 }
 
 //===----------------------------------------------------------------------===//
