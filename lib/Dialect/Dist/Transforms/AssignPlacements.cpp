@@ -45,6 +45,7 @@ public:
   void placeTensorParallel();
   LogicalResult write();
   int64_t globalBatch() const { return batchSize; }
+  const DimSharding &splitBatchOver() const { return batchAxes; }
 
 private:
   LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
@@ -284,7 +285,7 @@ LogicalResult Assigner::writeFunction(func::FuncOp function,
       std::vector<Partials> operands;
       for (Value operand : op.getOperands())
         operands.push_back(partials.lookup(operand));
-      Partials passed = placed->passByPolicy(operands);
+      Partials passed = placed->passByPolicy(operands, batchAxes);
       for (auto [i, result] : llvm::enumerate(op.getResults()))
         if (Partials partial = placed->result(i, passed).partial; !partial.empty())
           partials[result] = std::move(partial);
@@ -366,7 +367,8 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     if (failed(checkOptions(module)))
       return signalPassFailure();
     std::vector<sharding::MeshAxis> meshAxes;
-    for (auto [name, size] : llvm::zip_equal(kAxisNames, ArrayRef<int64_t>{microBatches, pp, dp, cp, ep, tp}))
+    const int64_t sizes[] = {microBatches, pp, dp, cp, ep, tp};
+    for (auto [name, size] : llvm::zip_equal(kAxisNames, sizes))
       if (size > 1)
         meshAxes.push_back({name.str(), size});
     sharding::Mesh mesh(std::move(meshAxes));
@@ -381,6 +383,7 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     assigner.placeTensorParallel();
     if (failed(assigner.write()))
       return signalPassFailure();
+    module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.splitBatchOver()));
     recordOptions(module, assigner.globalBatch());
   }
 

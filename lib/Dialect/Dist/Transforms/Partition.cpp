@@ -34,6 +34,7 @@ namespace {
 /// What functions look up in the module.
 struct ModuleContext {
   sharding::Mesh mesh;
+  sharding::DimSharding batchAxes;
   llvm::StringMap<func::FuncOp> functions;
   llvm::StringMap<ShardingAttr> storage;
 };
@@ -66,8 +67,13 @@ private:
   }
   /// Behind the definition, and behind what was put there before.
   void setInsertionPointAfter(Value value);
+  /// Results of one op share their place, as do all arguments.
+  static void *anchor(Value value) {
+    Operation *definition = value.getDefiningOp();
+    return definition ? static_cast<void *>(definition) : value.getParentBlock();
+  }
   template <typename T> T placedAfter(Value value, T op) {
-    lastAfter[value] = op;
+    lastAfter[anchor(value)] = op;
     return op;
   }
 
@@ -76,7 +82,7 @@ private:
   const sharding::Mesh &mesh;
   OpBuilder builder;
   llvm::DenseMap<std::pair<Value, Attribute>, Value> reshards;
-  llvm::DenseMap<Value, Operation *> lastAfter;
+  llvm::DenseMap<void *, Operation *> lastAfter;
   // Of @step: the first op after the loop, and the values that leave the loop, in the order of their first reader there.
   Operation *afterLoop = nullptr;
   llvm::SetVector<Value> gradients, outputs;
@@ -89,7 +95,7 @@ private:
 //===----------------------------------------------------------------------===//
 
 void FunctionPartitioner::setInsertionPointAfter(Value value) {
-  if (Operation *last = lastAfter.lookup(value))
+  if (Operation *last = lastAfter.lookup(anchor(value)))
     builder.setInsertionPointAfter(last);
   else
     builder.setInsertionPointAfterValue(value);
@@ -129,10 +135,11 @@ LogicalResult FunctionPartitioner::partitionCompute(ShardingRuleOpInterface op) 
   std::vector<Partials> partials;
   for (Value operand : op->getOperands())
     partials.push_back(shardingOf(operand).partial);
-  Partials passed = placed->passByPolicy(partials);
+  Partials passed = placed->passByPolicy(partials, module.batchAxes);
   for (OpOperand &operand : op->getOpOperands()) {
     TensorSharding target = placed->operand(operand.getOperandNumber());
-    target.partial = passed;
+    if (!partials[operand.getOperandNumber()].empty())
+      target.partial = passed;
     if (failed(coerce(operand, target)))
       return failure();
   }
@@ -174,10 +181,12 @@ LogicalResult FunctionPartitioner::partitionSum(ShardingRuleOpInterface op, cons
     // Factors are named by operand: the part's names follow from its own rule.
     sharding::OpShardingRule rule = part.getShardingRule();
     sharding::Placement placement;
-    for (auto [i, member] : llvm::enumerate(members))
+    for (auto [i, member] : llvm::enumerate(members)) {
+      TensorSharding sharding = placed.operand(member);
       for (auto [d, dim] : llvm::enumerate(rule.operands[i].dims))
-        if (const auto &on = placed.operand(member).dims[d]; !dim.empty() && !on.empty())
-          placement[rule.factors[dim.front()].name] = on;
+        if (!dim.empty() && !sharding.dims[d].empty())
+          placement[rule.factors[dim.front()].name] = sharding.dims[d];
+    }
     part->setAttr(placementName, makePlacement(builder.getContext(), mesh, placement));
     PlacedOp placedPart(part, std::move(rule), std::move(placement), mesh);
     setSharding(part->getResult(0), placedPart.result(0));
@@ -379,7 +388,7 @@ struct DistPartition : dist::impl::DistPartitionBase<DistPartition> {
     MeshAttr mesh = getMesh(op);
     if (!mesh)
       return op.emitError() << "needs attribute " << DistDialect::getMeshAttrName() << " (phase sharded)";
-    ModuleContext context{mesh.getValue(), {}, {}};
+    ModuleContext context{mesh.getValue(), getBatchAxes(op, mesh.getValue()), {}, {}};
     for (Operation &inner : op.getOps()) {
       if (auto function = dyn_cast<func::FuncOp>(inner)) {
         if (!function.getBody().hasOneBlock())

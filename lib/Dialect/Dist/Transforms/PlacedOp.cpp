@@ -110,9 +110,16 @@ bool PlacedOp::isJointlyLinear() const {
                        [](const sharding::Factor &factor) { return factor.kind == sharding::FactorKind::Reduction; });
 }
 
-Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands) const {
+Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const sharding::DimSharding &batchAxes) const {
+  bool overBatch = llvm::any_of(operands, [&](const Partials &partial) {
+    return llvm::any_of(partial, [&](const auto &axis) { return llvm::is_contained(batchAxes, axis.axis); });
+  });
+  if (overBatch)
+    if (Passed passed = passThrough(operands); passed.error.empty())
+      return passed.partial;
   // A value that something else reads too is reduced there anyway: it is cheaper to reduce it once.
-  if (!isJointlyLinear() || llvm::any_of(op->getOperands(), [](Value operand) { return !operand.hasOneUse(); }))
+  auto isShared = [](Value operand) { return !operand.hasOneUse(); };
+  if (!isJointlyLinear() || (!overBatch && llvm::any_of(op->getOperands(), isShared)))
     return {};
   Partials common;
   for (const sharding::PartialAxis &axis : operands.front())
@@ -120,6 +127,11 @@ Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands) const {
         llvm::all_of(operands, [&](const Partials &other) { return llvm::is_contained(other, axis); }))
       common.push_back(axis);
   return common;
+}
+
+sharding::DimSharding dist::getBatchAxes(Operation *module, const sharding::Mesh &mesh) {
+  auto axes = module->getAttrOfType<AxesAttr>(DistDialect::getBatchAxesAttrName());
+  return axes ? resolve(mesh, axes.getValue()) : sharding::DimSharding();
 }
 
 sharding::DimSharding dist::shardedAxes(const sharding::Mesh &mesh, const TensorSharding &sharding) {

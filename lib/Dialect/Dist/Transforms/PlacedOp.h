@@ -52,9 +52,10 @@ public:
   Passed passThrough(llvm::ArrayRef<Partials> operands) const;
   /// True when the op only adds its operands up: all of them, two at least, are in one linear group, and nothing is reduced.
   bool isJointlyLinear() const;
-  /// What the partitioner lets through: the axes that all operands of a jointly linear op are partial(sum) over. Everything
-  /// else is reduced before the op.
-  Partials passByPolicy(llvm::ArrayRef<Partials> operands) const;
+  /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch is on its way out of
+  /// the micro-batch loop: it passes every op that is linear in it. Other partials pass only sums of values that are all
+  /// partial over the axis.
+  Partials passByPolicy(llvm::ArrayRef<Partials> operands, const sharding::DimSharding &batchAxes) const;
   /// For a sum over operands: why its operands do not go together (each axis must split all of them or none).
   std::optional<std::string> checkSumOverOperands() const;
 
@@ -64,6 +65,9 @@ private:
   sharding::Placement placement_;
   const sharding::Mesh &mesh;
 };
+
+/// The axes that the batch is split over (attribute dist.batch_axes of the module).
+sharding::DimSharding getBatchAxes(mlir::Operation *module, const sharding::Mesh &mesh);
 
 /// The axes that a sharding splits dimensions over, in the mesh's order.
 sharding::DimSharding shardedAxes(const sharding::Mesh &mesh, const sharding::TensorSharding &sharding);

@@ -27,6 +27,8 @@ def Dist_Dialect : Dialect {
   let extraClassDeclaration = [{
     /// Attribute of modules: #dist.mesh.
     static constexpr llvm::StringLiteral getMeshAttrName() { return "dist.mesh"; }
+    /// Attribute of modules: #dist.axes, what the batch is split over.
+    static constexpr llvm::StringLiteral getBatchAxesAttrName() { return "dist.batch_axes"; }
     /// Attribute of compute ops: #dist.placement.
     static constexpr llvm::StringLiteral getPlacementAttrName() { return "dist.placement"; }
     /// Attribute of function arguments and results: #dist.sharding.
