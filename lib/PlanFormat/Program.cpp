@@ -33,13 +33,16 @@ void merge(Clock &into, const Clock &from) {
     into[s] = std::max(into[s], from[s]);
 }
 
-/// A value in one expansion of a body. Bytes belong to the identity that wrote them last; an alias may read what the values it aliases
-/// wrote, but not the other way round: an in-place result ends the life of what it was made from.
+/// A value in one expansion of a body. Bytes belong to the identity that wrote them last. Aliases of one value, and the values of one buffer, are
+/// a family: the same bytes under several types. A member that has content of its own (written, or found there by a read) may be read
+/// only as long as no other member was written: an in-place result ends the life of what it was made from. A member without
+/// content of its own is a view of whatever the family holds.
 struct Identity {
-  int32_t parent = -1;  ///< The aliased identity.
+  int32_t root = -1;    ///< The family.
   BufferId buffer = -1; ///< The buffer this is, if any.
   int32_t frame = -1;
   ValueId value = -1;
+  bool hasContent = false;
 };
 
 struct Place {
@@ -115,7 +118,7 @@ private:
       Place &p = places[v];
       if (p.identity >= 0)
         return;
-      Identity identity{-1, -1, id, static_cast<ValueId>(v)};
+      Identity identity{-1, -1, id, static_cast<ValueId>(v), false};
       switch (value.storage) {
       case Value::Storage::Argument:
         p = bound[value.index];
@@ -124,6 +127,7 @@ private:
       case Value::Storage::Buffer:
         p.begin = stage_.buffers[value.index].offset;
         identity.buffer = value.index;
+        identity.root = bufferRoots_.try_emplace(value.index, static_cast<int32_t>(identities_.size())).first->second;
         break;
       case Value::Storage::Local:
         p.begin = frames_[id].base + value.offset;
@@ -131,12 +135,14 @@ private:
       case Value::Storage::Alias:
         self(self, value.index);
         p.begin = places[value.index].begin;
-        identity.parent = places[value.index].identity;
-        identity.buffer = identities_[identity.parent].buffer;
+        identity.root = identities_[places[value.index].identity].root;
+        identity.buffer = identities_[places[value.index].identity].buffer;
         break;
       }
       p.end = p.begin + typeBytes_[value.type];
       p.identity = static_cast<int32_t>(identities_.size());
+      if (identity.root < 0)
+        identity.root = p.identity;
       identities_.push_back(identity);
     };
     for (size_t v = 0; v < body.values.size(); ++v)
@@ -254,7 +260,7 @@ private:
       for (size_t b = a + 1; b < accesses.size() && accesses[b].place.begin < accesses[a].place.end; ++b) {
         const Access &x = accesses[a], &y = accesses[b];
         const Place &in = x.write ? y.place : x.place, &out = x.write ? x.place : y.place;
-        bool inPlace = x.write != y.write && in.begin == out.begin && mayRead(out.identity, in.identity);
+        bool inPlace = x.write != y.write && in.begin == out.begin && sameFamily(in.identity, out.identity);
         if ((x.write || y.write) && !inPlace)
           findings_.add(at(frame, index), "an output or the workspace (" + valueText(out.identity) + ") overlaps another operand (" +
                                               valueText(in.identity) + ") and is not its alias");
@@ -325,6 +331,7 @@ private:
     Segment fresh{place.end, node, place.identity, {}};
     fresh.readers.fill(-1);
     segments_.emplace(place.begin, fresh);
+    identities_[place.identity].hasContent = true;
     if (BufferId buffer = identities_[place.identity].buffer; buffer >= 0) {
       Use &strongest = effects_.buffers[buffer].write;
       strongest = std::max(strongest, use);
@@ -345,17 +352,17 @@ private:
                                         " has written before");
   }
 
+  bool sameFamily(int32_t a, int32_t b) const { return identities_[a].root == identities_[b].root; }
+
   bool mayRead(int32_t reader, int32_t written) const {
-    for (; reader >= 0; reader = identities_[reader].parent)
-      if (reader == written)
-        return true;
-    return false;
+    return reader == written || (sameFamily(reader, written) && !identities_[reader].hasContent);
   }
 
   void exposed(int32_t node, const Place &place, Use use) {
     BufferId buffer = identities_[place.identity].buffer;
     if (buffer < 0)
       return findings_.add(nodeText(node), "reads " + valueText(place.identity) + ", which no instruction before it has written");
+    identities_[place.identity].hasContent = true;
     ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
     if (effect.read == Use::None)
       effect.reader = nodeText(node);
@@ -399,6 +406,7 @@ private:
   std::array<Clock, kMaxStreams> tails_{}; ///< What is done when the next instruction of a stream starts.
   Clock counts_{};                         ///< Instructions issued per stream.
   std::array<int32_t, kMaxStreams> last_{}; ///< Last node per stream.
+  std::map<BufferId, int32_t> bufferRoots_;
   std::map<int64_t, Segment> segments_;
   std::map<std::string, int32_t> lastOfGroup_;
   ProgramEffects effects_;

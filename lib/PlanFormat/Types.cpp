@@ -75,7 +75,7 @@ private:
   void body(const Body &body, const std::string &bodyWhere, const Stage *stage) {
     for (size_t v = 0; v < body.values.size(); ++v) {
       const Value &value = body.values[v];
-      if (value.storage == Value::Storage::Buffer && !same(value.type, stage->buffers[value.index].type))
+      if (value.storage == Value::Storage::Buffer && !sameLayout(value.type, stage->buffers[value.index].type))
         findings_.add(bodyWhere + ", value " + std::to_string(v),
                       "has type " + describe(plan_.types[value.type]) + ", buffer " + stage->buffers[value.index].name + " has " +
                           describe(plan_.types[stage->buffers[value.index].type]));
@@ -109,6 +109,12 @@ private:
   }
 
   bool same(TypeId a, TypeId b) const { return a == b || plan_.types[a] == plan_.types[b]; }
+
+  /// The same bytes: all but what they are partial over (a gradient's buffer before and after its reduction in place).
+  bool sameLayout(TypeId a, TypeId b) const {
+    const TensorType &x = plan_.types[a], &y = plan_.types[b];
+    return a == b || (x.dtype == y.dtype && x.shape == y.shape && x.sharding.dims == y.sharding.dims);
+  }
 
   /// Ops that are not linear in any operand (of the gradient ops, only what has no linear operand): a partial value is wrong there. The
   /// types of all ops are checked in the compiler, where their rules are; this is what a plan alone can know.

@@ -180,6 +180,38 @@ TEST(VerifyProgram, ReadAfterInPlaceResult) {
                                     HasSubstr("has overwritten with value 2 of update")));
 }
 
+TEST(VerifyProgram, ChainsOfInPlaceResults) {
+  // One slot under three types, one after the other: the base, an alias of it, another alias, the base again.
+  Plan plan = smallPlan();
+  Body &update = program(plan, kUpdate);
+  constexpr TypeId kPartial = 9, kWhole = 1;
+  BodyBuilder b(plan, update);
+  ValueId base = b.local(kPartial), first = b.alias(kWhole, base), second = b.alias(kWhole, base), view = b.alias(kWhole, base);
+  b.kernel("fill", {}, {base});
+  b.kernel("negate", {base}, {first});
+  b.kernel("negate", {first}, {second});
+  b.kernel("negate", {view}, {base});
+  b.kernel("negate", {base}, {base});
+  int64_t more = std::max<int64_t>(0, update.frameBytes - (plan.stages[0].arenaBytes - plan.stages[0].transientOffset));
+  plan.stages[0].arenaBytes += more;
+  plan.stages[0].memory.back().bytes += more;
+  EXPECT_EQ(findings(plan), "");
+  b.kernel("negate", {first}, {base});
+  EXPECT_THAT(findings(plan), HasSubstr("has overwritten with"));
+}
+
+TEST(VerifyProgram, OneBufferUnderTwoTypes) {
+  // The reduction of a gradient in place, as two values of one buffer.
+  Plan plan = smallPlan();
+  Body &update = program(plan, kUpdate);
+  ASSERT_EQ(update.values[2].storage, Value::Storage::Alias);
+  update.values[2].storage = Value::Storage::Buffer;
+  update.values[2].index = update.values[1].index;
+  EXPECT_EQ(findings(plan), "");
+  update.instructions[3].inputs.push_back(1);
+  EXPECT_THAT(findings(plan), HasSubstr("input 3 is partial over dp"));
+}
+
 TEST(VerifyProgram, ASumBeginsOnce) {
   // Two contributions to one gradient (a tied weight): only the first accumulation may begin the sum.
   Plan plan = smallPlan();
