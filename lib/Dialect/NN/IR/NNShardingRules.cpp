@@ -271,7 +271,7 @@ OpShardingRule AttentionOp::getShardingRule() {
 OpShardingRule AttentionGradOp::getShardingRule() {
   RuleBuilder rule;
   AttentionDims dims(rule, getQuery(), getKey(), getCausal(), getRate().convertToDouble() > 0, /*backward=*/true);
-  rule.operand(dims.query).operand(dims.query).operand(dims.key).operand(dims.key).operand(dims.query);
+  rule.operand(dims.query, 0).operand(dims.query).operand(dims.key).operand(dims.key).operand(dims.query);
   rule.operand(dims.rows).scalars();
   rule.result(dims.query).result(dims.key).result(dims.key);
   return rule.take();
