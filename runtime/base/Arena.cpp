@@ -37,7 +37,8 @@ Status Arena::map(int64_t bytes, Arena &arena) {
   int64_t mapped = std::max<int64_t>((bytes + page - 1) / page * page, page);
   void *data = ::mmap(nullptr, static_cast<size_t>(mapped), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED)
-    return Status::unavailable("no memory for an arena of " + std::to_string(bytes) + " bytes: " + std::strerror(errno));
+    return Status::unavailable("no memory for an arena of " + std::to_string(bytes) +
+                               " bytes: " + std::strerror(errno));
   Arena result;
   result.data_ = static_cast<std::byte *>(data);
   result.size_ = bytes;

@@ -36,8 +36,8 @@ public:
   std::byte *data() const { return data_; }
   /// The size asked for.
   int64_t size() const { return size_; }
-  /// Bytes of it that are in memory now, whole pages, at most size(). Pages are never given back before the end, so after the
-  /// last step this is the peak. Does not allocate.
+  /// Bytes of it that are in memory now, whole pages, at most size(). Pages are never given back before the end, so
+  /// after the last step this is the peak. Does not allocate.
   int64_t residentBytes() const;
 
 private:

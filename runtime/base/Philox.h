@@ -42,9 +42,7 @@ inline PhiloxCounter philox4x32(PhiloxCounter counter, PhiloxKey key) {
 inline PhiloxCounter philoxCounter(uint64_t index, uint32_t word2 = 0, uint32_t word3 = 0) {
   return {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32), word2, word3};
 }
-inline PhiloxKey philoxKey(uint64_t seed) {
-  return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)};
-}
+inline PhiloxKey philoxKey(uint64_t seed) { return {static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}; }
 
 /// [0, 1), 24 bits: exact in float.
 inline float uniformFloat(uint32_t word) { return static_cast<float>(word >> 8) * 0x1p-24f; }

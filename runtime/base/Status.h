@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A Status says what the caller should do (the code) and what happened, where and what was expected (the message). Exceptions of libraries are
-// turned into one where the library is called.
+// A Status says what the caller should do (the code) and what happened, where and what was expected (the message).
+// Exceptions of libraries are turned into one where the library is called.
 //
 //===----------------------------------------------------------------------===//
 
@@ -50,7 +50,7 @@ private:
 /// Returns the status of `expression` from the enclosing function unless it is ok.
 #define MODELPAR_RETURN_IF_ERROR(expression)                                                                           \
   do {                                                                                                                 \
-    if (::modelpar::runtime::Status status_ = (expression); !status_.ok())                                            \
+    if (::modelpar::runtime::Status status_ = (expression); !status_.ok())                                             \
       return status_;                                                                                                  \
   } while (false)
 

@@ -17,9 +17,10 @@
 
 namespace modelpar::runtime {
 
-/// A fixed set of threads that run one parallel loop at a time, the calling thread among them. No call allocates. A call made while
-/// another one runs (two streams of a rank share the pool) is done by its caller alone. Every kernel that runs on the CPU divides its work by `parallelFor` with a partition that depends on the sizes alone, so results do not depend on the
-/// number of threads.
+/// A fixed set of threads that run one parallel loop at a time, the calling thread among them. No call allocates. A
+/// call made while another one runs (two streams of a rank share the pool) is done by its caller alone. Every kernel
+/// that runs on the CPU divides its work by `parallelFor` with a partition that depends on the sizes alone, so results
+/// do not depend on the number of threads.
 class ThreadPool {
 public:
   /// `numThreads` >= 1, the caller counted.
@@ -30,9 +31,11 @@ public:
 
   int numThreads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  /// Calls body(begin, end) on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last. Returns when all are done.
+  /// Calls body(begin, end) on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last.
+  /// Returns when all are done.
   template <typename Body> void parallelFor(int64_t count, int64_t grain, Body &&body) {
-    run(count, grain, [](void *context, int64_t begin, int64_t end) { (*static_cast<Body *>(context))(begin, end); },
+    run(
+        count, grain, [](void *context, int64_t begin, int64_t end) { (*static_cast<Body *>(context))(begin, end); },
         const_cast<void *>(static_cast<const void *>(&body)));
   }
 

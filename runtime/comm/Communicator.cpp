@@ -34,7 +34,9 @@ std::string_view name(CollectiveKind kind) {
   return "";
 }
 
-int64_t total(const std::vector<int64_t> &extents) { return std::accumulate(extents.begin(), extents.end(), int64_t{0}); }
+int64_t total(const std::vector<int64_t> &extents) {
+  return std::accumulate(extents.begin(), extents.end(), int64_t{0});
+}
 
 int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member) {
   int64_t around = part.outer * part.inner * planformat::byteSize(part.dtype);
@@ -73,7 +75,8 @@ int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t mem
 int64_t ringBytes(const Collective &collective, const Group &group) {
   int64_t n = group.size(), whole = 0;
   for (const CollectivePart &part : collective.parts)
-    whole += std::max(inputBytes(part, collective.kind, group.index()), outputBytes(part, collective.kind, group.index()));
+    whole +=
+        std::max(inputBytes(part, collective.kind, group.index()), outputBytes(part, collective.kind, group.index()));
   return (collective.kind == CollectiveKind::AllReduce ? 2 : 1) * (n - 1) * whole / n;
 }
 
@@ -88,9 +91,9 @@ static Status validatePart(const CollectivePart &part, CollectiveKind kind, int6
   size_t split = splits ? static_cast<size_t>(size) : 0;
   size_t gathered = kind == CollectiveKind::AllToAll ? static_cast<size_t>(size) : 0;
   if (part.extents.size() != split || part.gathered.size() != gathered)
-    return Status::internal("expected the extents of " + std::to_string(split) + " split and " + std::to_string(gathered) +
-                            " gathered shards, found " + std::to_string(part.extents.size()) + " and " +
-                            std::to_string(part.gathered.size()));
+    return Status::internal("expected the extents of " + std::to_string(split) + " split and " +
+                            std::to_string(gathered) + " gathered shards, found " +
+                            std::to_string(part.extents.size()) + " and " + std::to_string(part.gathered.size()));
   for (const auto *extents : {&part.extents, &part.gathered})
     for (int64_t extent : *extents)
       if (extent < 0)

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// One interface for ranks that are threads (`local`), processes (`mpi`) or GPUs (`nccl`). A collective is described once,
-// at load, by the geometry of every member's shard; a call gives the pointers. Sums are computed in rank order in fp32
-// (f64 for f64) by the owner of each chunk, whatever the timing, so bits repeat.
+// One interface for ranks that are threads (`local`), processes (`mpi`) or GPUs (`nccl`). A collective is described
+// once, at load, by the geometry of every member's shard; a call gives the pointers. Sums are computed in rank order in
+// fp32 (f64 for f64) by the owner of each chunk, whatever the timing, so bits repeat.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,10 +27,10 @@ namespace modelpar::runtime {
 class Group {
 public:
   virtual ~Group() = default;
-  const std::string &name() const { return name_; }       ///< For messages: `{"tp"} on stream 1`.
+  const std::string &name() const { return name_; } ///< For messages: `{"tp"} on stream 1`.
   const std::vector<int64_t> &ranks() const { return ranks_; }
   int64_t size() const { return static_cast<int64_t>(ranks_.size()); }
-  int64_t index() const { return index_; }                ///< This rank's place in `ranks`.
+  int64_t index() const { return index_; } ///< This rank's place in `ranks`.
 
 protected:
   Group(std::string name, std::vector<int64_t> ranks, int64_t index)
@@ -55,11 +55,11 @@ std::string_view name(CollectiveKind kind); ///< "all_reduce", ...
 struct CollectivePart {
   planformat::DType dtype = planformat::DType::F32;
   int64_t outer = 1, inner = 1;
-  /// Extent of the split dimension per member, in group order, contiguous: AllGather: of its input; ReduceScatter and AllToAll:
-  /// of its output. AllReduce and Broadcast: empty, and every member holds outer·inner elements.
+  /// Extent of the split dimension per member, in group order, contiguous: AllGather: of its input; ReduceScatter and
+  /// AllToAll: of its output. AllReduce and Broadcast: empty, and every member holds outer·inner elements.
   std::vector<int64_t> extents;
-  /// AllToAll alone. A tensor is [outer, A, middle, B, inner]; the split dimension is A when `splitFirst`, else B, and the other
-  /// one is gathered: its extent in each member's input, which becomes whole in every output.
+  /// AllToAll alone. A tensor is [outer, A, middle, B, inner]; the split dimension is A when `splitFirst`, else B, and
+  /// the other one is gathered: its extent in each member's input, which becomes whole in every output.
   int64_t middle = 1;
   std::vector<int64_t> gathered;
   bool splitFirst = true;
@@ -68,8 +68,9 @@ struct CollectivePart {
 /// A collective as every member of the group describes it. Several tensors are one grouped call (ncclGroupStart/End).
 struct Collective {
   CollectiveKind kind = CollectiveKind::AllReduce;
-  sharding::ReduceKind reduce = sharding::ReduceKind::Sum; ///< AllReduce, ReduceScatter: f32, f64, and bf16 summed in fp32.
-  int64_t root = 0;                                        ///< Broadcast: index in the group.
+  sharding::ReduceKind reduce =
+      sharding::ReduceKind::Sum; ///< AllReduce, ReduceScatter: f32, f64, and bf16 summed in fp32.
+  int64_t root = 0;              ///< Broadcast: index in the group.
   std::vector<CollectivePart> parts;
   std::string label; ///< The instruction, for messages. Members may differ in it.
 };
@@ -78,8 +79,8 @@ Status validate(const Collective &collective, const Group &group);
 /// Bytes of part `index` that this member reads (input) and writes (output).
 int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
 int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
-/// Bytes this rank sends if the group is a ring: all_reduce 2(n-1)/n·N, broadcast (n-1)/n·N, the others (n-1)/n·N, with N the bytes
-/// of the whole tensor (all_to_all: of a member's shard), rounded down.
+/// Bytes this rank sends if the group is a ring: all_reduce 2(n-1)/n·N, broadcast (n-1)/n·N, the others (n-1)/n·N, with
+/// N the bytes of the whole tensor (all_to_all: of a member's shard), rounded down.
 int64_t ringBytes(const Collective &collective, const Group &group);
 
 /// Bytes sent so far by this rank over the groups of some mesh axes.
@@ -88,12 +89,12 @@ struct Traffic {
   int64_t bytes = 0;
 };
 
-/// One rank's end. Calls are blocking in the calling thread (a stream's worker) on host memory; with NCCL they enqueue on
-/// `nativeStream`. Different groups may be used by different threads at the same time; one group by one at a time.
+/// One rank's end. Calls are blocking in the calling thread (a stream's worker) on host memory; with NCCL they enqueue
+/// on `nativeStream`. Different groups may be used by different threads at the same time; one group by one at a time.
 ///
-/// Nothing is buffered beyond the members' own tensors: a call returns when every member has arrived and all data moved (a
-/// rendezvous, as NCCL's kernels). It gives up after the timeout (message: rank, instruction, group, who has not arrived) or
-/// when any rank aborts (StatusCode::Aborted), in bounded time; the communicator is then dead.
+/// Nothing is buffered beyond the members' own tensors: a call returns when every member has arrived and all data moved
+/// (a rendezvous, as NCCL's kernels). It gives up after the timeout (message: rank, instruction, group, who has not
+/// arrived) or when any rank aborts (StatusCode::Aborted), in bounded time; the communicator is then dead.
 class Communicator {
 public:
   virtual ~Communicator() = default;
@@ -101,12 +102,12 @@ public:
   virtual int64_t rank() const = 0;
   virtual int64_t worldSize() const = 0;
 
-  /// Collective over the members with NCCL and MPI: every rank creates the groups it is in, in one order. `axes` is the key of the
-  /// traffic counter, `tag` tells groups of equal members apart (the stream). This rank must be a member.
+  /// Collective over the members with NCCL and MPI: every rank creates the groups it is in, in one order. `axes` is the
+  /// key of the traffic counter, `tag` tells groups of equal members apart (the stream). This rank must be a member.
   virtual Status createGroup(const std::vector<int64_t> &ranks, const std::string &axes, int64_t tag,
                              std::unique_ptr<Group> &group) = 0;
-  /// Runs a collective that passed validate(). inputs[i] and outputs[i] belong to parts[i]; pointers to empty shards may be null.
-  /// Does not allocate, except for errors.
+  /// Runs a collective that passed validate(). inputs[i] and outputs[i] belong to parts[i]; pointers to empty shards
+  /// may be null. Does not allocate, except for errors.
   virtual Status run(Group &group, const Collective &collective, std::span<void *const> inputs,
                      std::span<void *const> outputs, void *nativeStream = nullptr) = 0;
   /// Over all ranks (MPI_Barrier).
@@ -114,7 +115,8 @@ public:
   /// Over all ranks: InvalidInput naming two ranks if they do not all give the same value. Ranks with different plans
   /// never begin.
   virtual Status agree(uint64_t value, std::string_view what) = 0;
-  /// This rank failed: every call of every rank returns Aborted within bounded time (ncclCommAbort, MPI_Abort). Any thread.
+  /// This rank failed: every call of every rank returns Aborted within bounded time (ncclCommAbort, MPI_Abort). Any
+  /// thread.
   virtual void abort(const Status &reason) = 0;
 
   virtual std::vector<Traffic> traffic() const = 0; ///< Sorted by axes. Any thread.

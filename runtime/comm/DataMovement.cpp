@@ -44,8 +44,7 @@ inline void store(BFloat16 *p, float value) {
 }
 
 /// log(Σ exp xᵢ) by the maximum; −∞ where all are.
-template <typename Element>
-double logSumExp(std::span<const std::byte *const> sources, int64_t index) {
+template <typename Element> double logSumExp(std::span<const std::byte *const> sources, int64_t index) {
   double largest = -std::numeric_limits<double>::infinity();
   for (const std::byte *source : sources) {
     double x = load(reinterpret_cast<const Element *>(source) + index);
@@ -60,7 +59,8 @@ double logSumExp(std::span<const std::byte *const> sources, int64_t index) {
 }
 
 template <typename Element, typename Accumulator>
-void reduceBlock(ReduceKind kind, std::span<const std::byte *const> sources, int64_t offset, int64_t count, Element *target) {
+void reduceBlock(ReduceKind kind, std::span<const std::byte *const> sources, int64_t offset, int64_t count,
+                 Element *target) {
   Accumulator sum[kBlock];
   for (size_t s = 0; s < sources.size(); ++s) {
     const Element *source = reinterpret_cast<const Element *>(sources[s]) + offset;
@@ -86,7 +86,8 @@ void reduceBlock(ReduceKind kind, std::span<const std::byte *const> sources, int
 }
 
 template <typename Element, typename Accumulator>
-void reduceAs(ReduceKind kind, std::span<const std::byte *const> sources, int64_t offset, int64_t count, std::byte *target) {
+void reduceAs(ReduceKind kind, std::span<const std::byte *const> sources, int64_t offset, int64_t count,
+              std::byte *target) {
   auto *out = reinterpret_cast<Element *>(target);
   for (int64_t begin = 0; begin < count; begin += kBlock)
     reduceBlock<Element, Accumulator>(kind, sources, offset + begin, std::min(kBlock, count - begin), out + begin);
@@ -125,10 +126,11 @@ Chunk chunkOf(int64_t count, int64_t member, int64_t size) {
   return {begin, std::min(chunk, count - begin)};
 }
 
-void reduceScatter(ReduceKind kind, const CollectivePart &part, int64_t member, std::span<const std::byte *const> inputs,
-                   std::byte *output) {
+void reduceScatter(ReduceKind kind, const CollectivePart &part, int64_t member,
+                   std::span<const std::byte *const> inputs, std::byte *output) {
   int64_t whole = total(part.extents) * part.inner;
-  int64_t mine = part.extents[static_cast<size_t>(member)] * part.inner, offset = before(part.extents, member) * part.inner;
+  int64_t mine = part.extents[static_cast<size_t>(member)] * part.inner,
+          offset = before(part.extents, member) * part.inner;
   for (int64_t o = 0; o < part.outer; ++o)
     reduce(kind, part.dtype, inputs, o * whole + offset, mine, output + o * mine * planformat::byteSize(part.dtype));
 }
@@ -141,9 +143,11 @@ void gatherFrom(const CollectivePart &part, int64_t source, const std::byte *inp
     copy(output + o * whole + offset, input + o * bytes, bytes);
 }
 
-void exchangeFrom(const CollectivePart &part, int64_t member, int64_t source, const std::byte *input, std::byte *output) {
+void exchangeFrom(const CollectivePart &part, int64_t member, int64_t source, const std::byte *input,
+                  std::byte *output) {
   int64_t unit = part.inner * planformat::byteSize(part.dtype);
-  int64_t split = total(part.extents), mine = part.extents[static_cast<size_t>(member)], skip = before(part.extents, member);
+  int64_t split = total(part.extents), mine = part.extents[static_cast<size_t>(member)],
+          skip = before(part.extents, member);
   int64_t whole = total(part.gathered), theirs = part.gathered[static_cast<size_t>(source)],
           place = before(part.gathered, source);
   if (part.splitFirst) { // [outer, split, middle, theirs, inner] to [outer, mine, middle, whole, inner]

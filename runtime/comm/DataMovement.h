@@ -18,10 +18,11 @@ namespace modelpar::runtime {
 
 int64_t total(const std::vector<int64_t> &extents);
 
-/// target[i] = sources[0][i] joined with sources[1][i], ... in this order, for `count` elements after `offset` (elements, in the
-/// sources alone). f32 and bf16 in fp32, f64 in f64. `target` may be the very place in one of the sources.
-void reduce(sharding::ReduceKind kind, planformat::DType dtype, std::span<const std::byte *const> sources, int64_t offset,
-            int64_t count, std::byte *target);
+/// target[i] = sources[0][i] joined with sources[1][i], ... in this order, for `count` elements after `offset`
+/// (elements, in the sources alone). f32 and bf16 in fp32, f64 in f64. `target` may be the very place in one of the
+/// sources.
+void reduce(sharding::ReduceKind kind, planformat::DType dtype, std::span<const std::byte *const> sources,
+            int64_t offset, int64_t count, std::byte *target);
 
 /// This member's output of a reduce_scatter from all members' inputs.
 void reduceScatter(sharding::ReduceKind kind, const CollectivePart &part, int64_t member,
@@ -29,7 +30,8 @@ void reduceScatter(sharding::ReduceKind kind, const CollectivePart &part, int64_
 /// Copies the input of `source` to its place in an all_gather's output.
 void gatherFrom(const CollectivePart &part, int64_t source, const std::byte *input, std::byte *output);
 /// Copies what `source` has for this member to its place in an all_to_all's output.
-void exchangeFrom(const CollectivePart &part, int64_t member, int64_t source, const std::byte *input, std::byte *output);
+void exchangeFrom(const CollectivePart &part, int64_t member, int64_t source, const std::byte *input,
+                  std::byte *output);
 
 /// The part of [0, count) that member `member` of `size` reduces in an all_reduce.
 struct Chunk {

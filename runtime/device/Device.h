@@ -6,8 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // What the executor needs of a device, in the words of CUDA: a stream runs what is enqueued in order, an event
-// marks a place in a stream, and streams wait for events. The CPU device has real streams too (a worker each), so that a
-// missing event is wrong on both. One thread issues the work of a device (the rank's own); kernels are called by the
+// marks a place in a stream, and streams wait for events. The CPU device has real streams too (a worker each), so that
+// a missing event is wrong on both. One thread issues the work of a device (the rank's own); kernels are called by the
 // stream's worker (CPU) or by the issuing thread, which only enqueues them (CUDA).
 //
 //===----------------------------------------------------------------------===//
@@ -35,15 +35,15 @@ public:
   virtual int64_t residentBytes() const = 0;
 };
 
-/// A place in a stream (cudaEvent_t with timing disabled). May be recorded again and again: a wait means the last record that
-/// was *issued* before the wait was issued, as in CUDA; an event never recorded does not hold anybody up.
+/// A place in a stream (cudaEvent_t with timing disabled). May be recorded again and again: a wait means the last
+/// record that was *issued* before the wait was issued, as in CUDA; an event never recorded does not hold anybody up.
 class Event {
 public:
   virtual ~Event() = default;
 };
 
-/// What a stream runs: a function and two words, so that enqueueing allocates nothing. `context` must live until it ran.
-/// `nativeStream` is the cudaStream_t, null on the CPU.
+/// What a stream runs: a function and two words, so that enqueueing allocates nothing. `context` must live until it
+/// ran. `nativeStream` is the cudaStream_t, null on the CPU.
 struct Task {
   using Function = Status (*)(void *context, int64_t argument, void *nativeStream);
   Function function = nullptr;
@@ -51,16 +51,17 @@ struct Task {
   int64_t argument = 0;
 };
 
-/// Runs its work in the order of issue (cudaStream_t). Issued to by one thread. None of the calls but synchronize, copyToHost and
-/// copyToDevice waits for work to finish, save that a full queue holds the issuing thread until the stream has drained a little.
+/// Runs its work in the order of issue (cudaStream_t). Issued to by one thread. None of the calls but synchronize,
+/// copyToHost and copyToDevice waits for work to finish, save that a full queue holds the issuing thread until the
+/// stream has drained a little.
 class Stream {
 public:
   virtual ~Stream() = default;
   /// An error of the task poisons the device: whatever is issued or queued after it, on any stream, is skipped, and
   /// Device::status() keeps the first error.
   virtual void enqueue(const Task &task) = 0;
-  virtual void record(Event &event) = 0; ///< cudaEventRecord
-  virtual void wait(Event &event) = 0;   ///< cudaStreamWaitEvent
+  virtual void record(Event &event) = 0;                ///< cudaEventRecord
+  virtual void wait(Event &event) = 0;                  ///< cudaStreamWaitEvent
   virtual void fillZero(void *data, int64_t bytes) = 0; ///< cudaMemsetAsync
   /// In order with the stream's work. Return when the host memory may be reused or read.
   virtual Status copyToDevice(void *target, const void *source, int64_t bytes) = 0;

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Load time: everything that may fail or allocate. The plan's structure was checked before, so ids are not checked again.
+// Load time: everything that may fail or allocate. The plan's structure was checked before, so ids are not checked
+// again.
 //
 //===----------------------------------------------------------------------===//
 
@@ -96,7 +97,8 @@ static std::string axesText(const std::vector<sharding::AxisRef> &axes, const sh
   return text;
 }
 
-/// In the order of the whole plan, not of this rank's stage: creating a group is collective, so ranks must agree on the order.
+/// In the order of the whole plan, not of this rank's stage: creating a group is collective, so ranks must agree on the
+/// order.
 Status Binding::createGroups() {
   auto createFor = [&](const Body &body) -> Status {
     for (const Instruction &instruction : body.instructions) {
@@ -122,8 +124,8 @@ Status Binding::createGroups() {
 // Instructions
 //===----------------------------------------------------------------------===//
 
-/// The element type that selects the kernel: of the first floating-point input that is not the step's scalars, else of the first
-/// output.
+/// The element type that selects the kernel: of the first floating-point input that is not the step's scalars, else of
+/// the first output.
 static planformat::DType kernelType(const planformat::Plan &plan, const BoundInstruction &bound) {
   using planformat::DType;
   for (size_t i = 0; i < bound.types.size(); ++i) {
@@ -181,7 +183,8 @@ Status Binding::bindInstruction(BoundInstruction &bound) {
       if (input.name == instruction.op)
         bound.input = &input;
     if (!device.hostAccessible())
-      staging.resize(std::max(staging.size(), static_cast<size_t>(at(bound.body->values, instruction.outputs[0]).bytes)));
+      staging.resize(
+          std::max(staging.size(), static_cast<size_t>(at(bound.body->values, instruction.outputs[0]).bytes)));
     return {};
   case Instruction::Kind::Call:
   case Instruction::Kind::Wait:
@@ -223,7 +226,8 @@ static Status checkOverlap(const Launch &launch, std::span<void *const> pointers
   for (const Collective &collective : launch.bound->collectives)
     for (size_t i = 0, n = collective.parts.size(); i < n; ++i)
       for (size_t j = 0; j < n; ++j) {
-        const auto *input = static_cast<const std::byte *>(pointers[i]), *output = static_cast<const std::byte *>(pointers[n + j]);
+        const auto *input = static_cast<const std::byte *>(pointers[i]),
+                   *output = static_cast<const std::byte *>(pointers[n + j]);
         int64_t read = inputBytes(collective.parts[i], collective.kind, member);
         int64_t written = outputBytes(collective.parts[j], collective.kind, member);
         bool inPlace = collective.kind == CollectiveKind::AllReduce && i == j && input == output;
@@ -248,9 +252,9 @@ Status Binding::addLaunch(BoundInstruction &bound, const std::vector<std::byte *
     launch.workspace = {at(values, instruction.workspace),
                         static_cast<size_t>(at(bound.body->values, instruction.workspace).bytes)};
   if (bound.group)
-    MODELPAR_RETURN_IF_ERROR(checkOverlap(launch, std::span(list.pointers).subspan(launch.firstPointer),
-                                          bound.group->index())
-                                 .in(bound.label()));
+    MODELPAR_RETURN_IF_ERROR(
+        checkOverlap(launch, std::span(list.pointers).subspan(launch.firstPointer), bound.group->index())
+            .in(bound.label()));
   list.launches.push_back(launch);
   return {};
 }
@@ -281,15 +285,18 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
   for (BoundInstruction &each : bound.instructions) {
     const Instruction &instruction = *each.instruction;
     for (int32_t event : instruction.waits)
-      list.commands.push_back({.kind = Command::Wait, .stream = instruction.stream, .event = at(bound.events, event).get()});
+      list.commands.push_back(
+          {.kind = Command::Wait, .stream = instruction.stream, .event = at(bound.events, event).get()});
     if (instruction.kind == Instruction::Kind::Call) {
       std::vector<std::byte *> arguments;
       for (const std::vector<ValueId> *ids : {&instruction.inputs, &instruction.outputs})
         for (ValueId id : *ids)
           arguments.push_back(at(values, id));
       MODELPAR_RETURN_IF_ERROR(expand(blocks[static_cast<size_t>(instruction.block)],
-                                      {.frame = activation.frame + instruction.frame, .arguments = arguments,
-                                       .microBatch = activation.microBatch, .instance = instruction.instance},
+                                      {.frame = activation.frame + instruction.frame,
+                                       .arguments = arguments,
+                                       .microBatch = activation.microBatch,
+                                       .instance = instruction.instance},
                                       list));
     } else if (instruction.kind != Instruction::Kind::Wait) {
       size_t index = list.launches.size();
@@ -299,12 +306,14 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
       list.commands.push_back({.kind = Command::Run, .stream = instruction.stream, .launch = index});
     }
     if (instruction.record >= 0)
-      list.commands.push_back({.kind = Command::Record, .stream = instruction.stream, .event = at(bound.events, instruction.record).get()});
+      list.commands.push_back(
+          {.kind = Command::Record, .stream = instruction.stream, .event = at(bound.events, instruction.record).get()});
   }
   return {};
 }
 
-/// Micro-batches that use the same slots of the same program share a list: what else differs is a shape, found by the micro-batch.
+/// Micro-batches that use the same slots of the same program share a list: what else differs is a shape, found by the
+/// micro-batch.
 Status Binding::bindSchedule() {
   std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
   for (const planformat::ScheduleEntry &entry : stage->schedule) {

@@ -40,13 +40,13 @@ private:
 struct BoundInstruction {
   const planformat::Instruction *instruction = nullptr;
   const planformat::Body *body = nullptr;
-  size_t index = 0;                          ///< In the body.
-  std::vector<planformat::TypeId> types;     ///< Of inputs, then outputs.
-  std::unique_ptr<Kernel> kernel;            ///< Kernel; Accumulate where the host cannot.
-  Group *group = nullptr;                    ///< Collective.
-  std::vector<Collective> collectives;       ///< Per micro-batch, or one for all.
-  const planformat::Input *input = nullptr;  ///< Load.
-  bool first = false;                        ///< Accumulate: micro-batch 0 writes.
+  size_t index = 0;                         ///< In the body.
+  std::vector<planformat::TypeId> types;    ///< Of inputs, then outputs.
+  std::unique_ptr<Kernel> kernel;           ///< Kernel; Accumulate where the host cannot.
+  Group *group = nullptr;                   ///< Collective.
+  std::vector<Collective> collectives;      ///< Per micro-batch, or one for all.
+  const planformat::Input *input = nullptr; ///< Load.
+  bool first = false;                       ///< Accumulate: micro-batch 0 writes.
   /// "layer.forward[3] matmul (from ...)"
   std::string label() const;
 };
@@ -55,8 +55,8 @@ struct BoundBody {
   const planformat::Body *body = nullptr;
   std::vector<BoundInstruction> instructions;
   std::vector<std::unique_ptr<Event>> events;
-  std::unique_ptr<Event> fork;   ///< Where stream 0 is at the body's start.
-  std::vector<int32_t> forked;   ///< The other streams that the body itself uses.
+  std::unique_ptr<Event> fork; ///< Where stream 0 is at the body's start.
+  std::vector<int32_t> forked; ///< The other streams that the body itself uses.
 };
 
 struct Binding;
@@ -110,7 +110,7 @@ struct Binding {
   std::map<std::pair<std::string, int64_t>, std::unique_ptr<Group>> groups; ///< By axes and stream.
   std::vector<BoundBody> blocks, programs;
   std::vector<std::unique_ptr<CommandList>> lists;
-  std::vector<size_t> schedule; ///< Index into `lists` per schedule entry.
+  std::vector<size_t> schedule;                 ///< Index into `lists` per schedule entry.
   std::vector<std::vector<TensorView>> scratch; ///< Per stream: room for an instruction's tensors.
   std::vector<std::unique_ptr<Stream>> streams; ///< Last: destroyed first.
 
@@ -133,7 +133,8 @@ private:
     int64_t microBatch = 0, instance = 0;
   };
   Status expand(BoundBody &bound, const Activation &activation, CommandList &list);
-  Status addLaunch(BoundInstruction &bound, const std::vector<std::byte *> &values, int64_t instance, CommandList &list);
+  Status addLaunch(BoundInstruction &bound, const std::vector<std::byte *> &values, int64_t instance,
+                   CommandList &list);
   Status run(const Launch &launch, std::span<TensorView> tensors, int64_t microBatch, void *nativeStream);
   Status load(const Launch &launch, const TensorView &target, int64_t microBatch);
 };

@@ -26,8 +26,8 @@ using Shards = std::vector<std::vector<Range>>;
 Shards shardsOf(const planformat::Plan &plan, const TensorType &type, const Group &group, int64_t microBatch) {
   Shards shards;
   for (int64_t rank : group.ranks())
-    shards.push_back(
-        sharding::shardRanges(plan.mesh, type.shape, type.sharding, sharding::coordinatesOf(plan.mesh, rank, microBatch)));
+    shards.push_back(sharding::shardRanges(plan.mesh, type.shape, type.sharding,
+                                           sharding::coordinatesOf(plan.mesh, rank, microBatch)));
   return shards;
 }
 
@@ -46,9 +46,10 @@ std::string text(const Range &range) {
 Status checkEqual(const Shards &shards, const std::vector<int32_t> &except) {
   for (const std::vector<Range> &shard : shards)
     for (size_t d = 0; d < shard.size(); ++d)
-      if (std::find(except.begin(), except.end(), static_cast<int32_t>(d)) == except.end() && !(shard[d] == shards[0][d]))
-        return Status::internal("dimension " + std::to_string(d) + " is " + text(shards[0][d]) + " on the first member and " +
-                                text(shard[d]) + " on another");
+      if (std::find(except.begin(), except.end(), static_cast<int32_t>(d)) == except.end() &&
+          !(shard[d] == shards[0][d]))
+        return Status::internal("dimension " + std::to_string(d) + " is " + text(shards[0][d]) +
+                                " on the first member and " + text(shard[d]) + " on another");
   return {};
 }
 
@@ -99,8 +100,8 @@ Status describePart(const planformat::Instruction &instruction, CollectiveKind k
   const bool gathers = kind == CollectiveKind::AllGather;
   MODELPAR_RETURN_IF_ERROR(checkEqual(gathers ? inputs : outputs, {dim}));
   MODELPAR_RETURN_IF_ERROR(checkEqual(gathers ? outputs : inputs, {}));
-  MODELPAR_RETURN_IF_ERROR(
-      gathers ? joinParts(inputs, output[at], dim, part.extents) : joinParts(outputs, input[at], dim, part.extents));
+  MODELPAR_RETURN_IF_ERROR(gathers ? joinParts(inputs, output[at], dim, part.extents)
+                                   : joinParts(outputs, input[at], dim, part.extents));
   part.outer = product(input, 0, at);
   part.inner = product(input, at + 1, rank);
   return {};
@@ -140,7 +141,8 @@ Status modelpar::runtime::describeCollective(const planformat::Plan &plan, const
     CollectivePart part;
     part.dtype = input.dtype;
     MODELPAR_RETURN_IF_ERROR(describePart(instruction, collective.kind, shardsOf(plan, input, group, microBatch),
-                                          shardsOf(plan, output, group, microBatch), static_cast<size_t>(group.index()), part)
+                                          shardsOf(plan, output, group, microBatch), static_cast<size_t>(group.index()),
+                                          part)
                                  .in(where));
     collective.parts.push_back(std::move(part));
   }

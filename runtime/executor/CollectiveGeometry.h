@@ -19,8 +19,8 @@ namespace modelpar::runtime {
 /// True when the shards of this type differ between micro-batches.
 bool dependsOnMicroBatch(const planformat::TensorType &type);
 
-/// The collective of `instruction` (of `body`) in a micro-batch, as a member of `group` sees it. Internal when the types do not fit: shards
-/// that should be equal are not, or parts do not join to the whole.
+/// The collective of `instruction` (of `body`) in a micro-batch, as a member of `group` sees it. Internal when the
+/// types do not fit: shards that should be equal are not, or parts do not join to the whole.
 Status describeCollective(const planformat::Plan &plan, const planformat::Body &body,
                           const planformat::Instruction &instruction, const Group &group, int64_t microBatch,
                           Collective &collective);

@@ -103,7 +103,8 @@ Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t
     return options.checkNumerics && device.hostAccessible() ? checkNumerics(args.outputs) : Status();
   }
   case Instruction::Kind::Collective: {
-    const Collective &collective = bound.collectives[bound.collectives.size() > 1 ? static_cast<size_t>(microBatch) : 0];
+    const Collective &collective =
+        bound.collectives[bound.collectives.size() > 1 ? static_cast<size_t>(microBatch) : 0];
     return communicator.run(*bound.group, collective, std::span<void *const>(launch.pointers, numInputs),
                             std::span<void *const>(launch.pointers + numInputs, numOutputs), nativeStream);
   }
@@ -129,8 +130,8 @@ Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStr
   Status status = run(launch, tensors, microBatch, nativeStream);
   if (status.ok())
     return status;
-  std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) + ", micro-batch " +
-                      std::to_string(microBatch) + ", " + bound.label();
+  std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) +
+                      ", micro-batch " + std::to_string(microBatch) + ", " + bound.label();
   if (launch.instance != 0)
     where += ", instance " + std::to_string(launch.instance);
   status = status.in(where);
@@ -241,7 +242,8 @@ static Status checkSize(const TensorView &view, size_t size) {
   auto bytes = static_cast<size_t>(view.numElements() * planformat::byteSize(view.dtype));
   if (bytes == size)
     return {};
-  return Status::internal("a shard of " + std::to_string(bytes) + " bytes was given " + std::to_string(size) + " bytes");
+  return Status::internal("a shard of " + std::to_string(bytes) + " bytes was given " + std::to_string(size) +
+                          " bytes");
 }
 
 Status Executor::readBuffer(planformat::BufferId id, std::span<std::byte> target, int64_t microBatch) {

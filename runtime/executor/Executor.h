@@ -23,22 +23,23 @@ namespace modelpar::runtime {
 
 /// What changes from step to step (planformat::Scalar).
 struct StepScalars {
-  int64_t step = 1;        ///< From 1.
+  int64_t step = 1; ///< From 1.
   double learningRate = 0;
-  double labelCount = 0;   ///< Labels of the whole global batch that are not ignored.
-  uint64_t seed = 0;       ///< Dropout's.
-  double clip = 0;         ///< Bound of the global norm; 0 or less: no clipping.
+  double labelCount = 0; ///< Labels of the whole global batch that are not ignored.
+  uint64_t seed = 0;     ///< Dropout's.
+  double clip = 0;       ///< Bound of the global norm; 0 or less: no clipping.
   double beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8;
   double weightDecay = 0;
 };
 
-/// Fills the inputs of a step. Called by a stream's worker, at the same time for different ranks and inputs; must not allocate if the
-/// step is not to.
+/// Fills the inputs of a step. Called by a stream's worker, at the same time for different ranks and inputs; must not
+/// allocate if the step is not to.
 class InputProvider {
 public:
   virtual ~InputProvider() = default;
-  /// Writes the rank's part of `input`, in host memory: `view` gives offsets and extents in the tensor of the whole global batch (the
-  /// micro-batch is already in them: row r of the view is sample offsets[0] + r of the step). Extents may be 0.
+  /// Writes the rank's part of `input`, in host memory: `view` gives offsets and extents in the tensor of the whole
+  /// global batch (the micro-batch is already in them: row r of the view is sample offsets[0] + r of the step). Extents
+  /// may be 0.
   virtual Status fill(const planformat::Input &input, int64_t step, int64_t microBatch, const TensorView &view) = 0;
 };
 
@@ -46,25 +47,25 @@ struct ExecutorOptions {
   int numThreads = 1; ///< Of this rank's pool.
   /// Kernels to use; null: the global registry, with the CPU kernels registered.
   const KernelRegistry *registry = nullptr;
-  /// --check-numerics: every kernel's outputs are searched for NaN and +∞ (host memory alone); the first one is an error that
-  /// names the instruction.
+  /// --check-numerics: every kernel's outputs are searched for NaN and +∞ (host memory alone); the first one is an
+  /// error that names the instruction.
   bool checkNumerics = false;
 };
 
-/// One rank. Create, initialise the buffers, then runStep as often as needed; all by one thread. Plan, device and communicator must
-/// outlive it.
+/// One rank. Create, initialise the buffers, then runStep as often as needed; all by one thread. Plan, device and
+/// communicator must outlive it.
 class Executor {
 public:
-  /// Collective over all ranks: they check that they hold the same plan. InvalidInput or Unavailable for a plan that does not fit this
-  /// rank, machine or build; Internal for one that breaks its contract.
+  /// Collective over all ranks: they check that they hold the same plan. InvalidInput or Unavailable for a plan that
+  /// does not fit this rank, machine or build; Internal for one that breaks its contract.
   static Status create(const planformat::Plan &plan, Device &device, Communicator &communicator,
                        const ExecutorOptions &options, std::unique_ptr<Executor> &executor);
   ~Executor();
   Executor(const Executor &) = delete;
   Executor &operator=(const Executor &) = delete;
 
-  /// Runs the schedule once and waits for it. An error names rank, step, micro-batch and instruction; the other ranks are
-  /// aborted and the executor is of no further use.
+  /// Runs the schedule once and waits for it. An error names rank, step, micro-batch and instruction; the other ranks
+  /// are aborted and the executor is of no further use.
   Status runStep(const StepScalars &scalars, InputProvider &inputs);
 
   const planformat::Plan &plan() const;
@@ -73,8 +74,9 @@ public:
   int64_t rank() const;
   Communicator &communicator() const;
 
-  /// This rank's shard of a buffer of its stage, in device memory: offsets, extents, pointer (slot of `microBatch`). Between steps the
-  /// memory may be used freely: initialisation, checkpoint, gradients (as after the reduction: the update leaves them).
+  /// This rank's shard of a buffer of its stage, in device memory: offsets, extents, pointer (slot of `microBatch`).
+  /// Between steps the memory may be used freely: initialisation, checkpoint, gradients (as after the reduction: the
+  /// update leaves them).
   TensorView bufferView(planformat::BufferId buffer, int64_t microBatch = 0) const;
   /// Between steps, through the host: exactly the bytes of the shard.
   Status readBuffer(planformat::BufferId buffer, std::span<std::byte> target, int64_t microBatch = 0);

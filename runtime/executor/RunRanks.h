@@ -21,14 +21,16 @@ namespace modelpar::runtime {
 
 struct RunRanksOptions {
   ExecutorOptions executor;
-  std::optional<uint64_t> streamFuzz;             ///< --stream-fuzz
-  std::chrono::duration<double> timeout{60};      ///< --timeout, per collective
-  /// Called with the first error when some rank has not ended a further `timeout` after it (stuck in a kernel): end the process.
+  std::optional<uint64_t> streamFuzz;        ///< --stream-fuzz
+  std::chrono::duration<double> timeout{60}; ///< --timeout, per collective
+  /// Called with the first error when some rank has not ended a further `timeout` after it (stuck in a kernel): end the
+  /// process.
   std::function<void(const Status &)> onStuck;
 };
 
-/// Calls `body(executor)` for every rank of the plan's mesh, each in its own thread, after the executor is loaded. Returns the error that came
-/// first (never Aborted when some rank has a reason of its own); the other ranks are stopped.
+/// Calls `body(executor)` for every rank of the plan's mesh, each in its own thread, after the executor is loaded.
+/// Returns the error that came first (never Aborted when some rank has a reason of its own); the other ranks are
+/// stopped.
 Status runRanks(const planformat::Plan &plan, const RunRanksOptions &options,
                 const std::function<Status(Executor &)> &body);
 

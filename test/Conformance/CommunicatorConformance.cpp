@@ -46,7 +46,9 @@ std::vector<GroupCase> groupCases() {
           {"all", 5, [](int64_t) { return range(0, 5); }},
           {"minor", 4, [](int64_t rank) { return range(rank / 2 * 2, rank / 2 * 2 + 2); }},
           {"major", 6, [](int64_t rank) { return range(rank % 2, 6, 2); }},
-          {"backwards", 3, [](int64_t) { return std::vector<int64_t>{2, 1, 0}; }}};
+          {"backwards", 3, [](int64_t) {
+             return std::vector<int64_t>{2, 1, 0};
+           }}};
 }
 
 /// The value of an element of a rank's input: an integer below 64, sums of a few are exact in bf16 too.
@@ -64,21 +66,23 @@ int64_t offsetOf(const std::vector<int64_t> &extents, int64_t member) {
   return std::accumulate(extents.begin(), extents.begin() + member, int64_t{0});
 }
 
-template <typename T> Status runOne(Communicator &communicator, Group &group, Collective collective, std::vector<T> &input,
-                                    std::vector<T> &output) {
+template <typename T>
+Status runOne(Communicator &communicator, Group &group, Collective collective, std::vector<T> &input,
+              std::vector<T> &output) {
   collective.label = "test";
   MODELPAR_RETURN_IF_ERROR(validate(collective, group));
   void *in = input.data(), *out = output.data();
   return communicator.run(group, collective, std::span<void *const>(&in, 1), std::span<void *const>(&out, 1));
 }
 
-template <typename T> Status expectEqual(const std::vector<T> &found, const std::vector<T> &expected, const std::string &what) {
+template <typename T>
+Status expectEqual(const std::vector<T> &found, const std::vector<T> &expected, const std::string &what) {
   if (found.size() != expected.size())
     return Status::internal(what + ": wrong size");
   for (size_t i = 0; i < found.size(); ++i)
     if (!(found[i] == expected[i]))
-      return Status::internal(what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) + ", expected " +
-                              std::to_string(expected[i]));
+      return Status::internal(what + ": element " + std::to_string(i) + " is " + std::to_string(found[i]) +
+                              ", expected " + std::to_string(expected[i]));
   return {};
 }
 
@@ -103,7 +107,8 @@ void forGroups(const std::function<Status(int64_t, const std::function<Status(Co
   }
 }
 
-template <typename T> Status checkAllReduce(Communicator &communicator, Group &group, DType dtype, int64_t count, bool inPlace) {
+template <typename T>
+Status checkAllReduce(Communicator &communicator, Group &group, DType dtype, int64_t count, bool inPlace) {
   for (ReduceKind kind : {ReduceKind::Sum, ReduceKind::Max}) {
     std::vector<T> input = inputOf<T>(communicator.rank(), count), output(static_cast<size_t>(count), T(-1)), expected;
     for (int64_t i = 0; i < count; ++i) {
@@ -112,7 +117,8 @@ template <typename T> Status checkAllReduce(Communicator &communicator, Group &g
         value = kind == ReduceKind::Sum ? value + valueOf(rank, i) : std::max(value, valueOf(rank, i));
       expected.push_back(static_cast<T>(value));
     }
-    Collective collective{.kind = CollectiveKind::AllReduce, .reduce = kind, .parts = {{.dtype = dtype, .outer = count}}};
+    Collective collective{
+        .kind = CollectiveKind::AllReduce, .reduce = kind, .parts = {{.dtype = dtype, .outer = count}}};
     MODELPAR_RETURN_IF_ERROR(runOne(communicator, group, collective, input, inPlace ? input : output));
     MODELPAR_RETURN_IF_ERROR(expectEqual(inPlace ? input : output, expected, "all_reduce"));
   }
@@ -157,8 +163,8 @@ TEST_P(CommunicatorConformance, AllReduceLse) {
     for (int64_t rank : group.ranks())
       expected += std::exp(static_cast<double>(rank) * 50 - 250);
     expected = std::log(expected) + 250;
-    Collective collective{.kind = CollectiveKind::AllReduce, .reduce = ReduceKind::Lse,
-                          .parts = {{.dtype = DType::F64, .outer = 4}}};
+    Collective collective{
+        .kind = CollectiveKind::AllReduce, .reduce = ReduceKind::Lse, .parts = {{.dtype = DType::F64, .outer = 4}}};
     MODELPAR_RETURN_IF_ERROR(runOne(communicator, group, collective, data, data));
     bool right = std::abs(data[0] - expected) <= kTolerance * 300 && data[1] == -kInfinity &&
                  std::abs(data[2] - 1 - std::log(static_cast<double>(group.size()))) <= kTolerance && data[3] == 2;
@@ -167,7 +173,8 @@ TEST_P(CommunicatorConformance, AllReduceLse) {
 }
 
 TEST_P(CommunicatorConformance, SumsAreInRankOrder) {
-  // (1e8 + 1) - 1e8 + 1 in fp32, in this order, is 1: 1e8 + 1 rounds to 1e8. Any other order or a wider sum gives 0 or 2.
+  // (1e8 + 1) - 1e8 + 1 in fp32, in this order, is 1: 1e8 + 1 rounds to 1e8. Any other order or a wider sum gives 0
+  // or 2.
   Status status = run(4, [](Communicator &communicator) {
     const float terms[] = {1e8f, 1, -1e8f, 1};
     std::unique_ptr<Group> group;
@@ -196,9 +203,9 @@ TEST_P(CommunicatorConformance, AllGatherUneven) {
           for (int64_t o = 0; o < outer; ++o)
             for (int64_t e = 0; e < extents[static_cast<size_t>(member)]; ++e)
               for (int64_t i = 0; i < inner; ++i)
-                expected[static_cast<size_t>((o * whole + offsetOf(extents, member) + e) * inner + i)] = static_cast<float>(
-                    valueOf(group.ranks()[static_cast<size_t>(member)],
-                            (o * extents[static_cast<size_t>(member)] + e) * inner + i));
+                expected[static_cast<size_t>((o * whole + offsetOf(extents, member) + e) * inner + i)] =
+                    static_cast<float>(valueOf(group.ranks()[static_cast<size_t>(member)],
+                                               (o * extents[static_cast<size_t>(member)] + e) * inner + i));
         Collective collective{.kind = CollectiveKind::AllGather,
                               .parts = {{.outer = outer, .inner = inner, .extents = extents}}};
         MODELPAR_RETURN_IF_ERROR(runOne(communicator, group, collective, input, output));
@@ -232,7 +239,8 @@ TEST_P(CommunicatorConformance, ReduceScatterUneven) {
   });
 }
 
-// A global tensor [outer, A, middle, B, inner] of distinct values: before, members hold parts of one of A and B, after of the other.
+// A global tensor [outer, A, middle, B, inner] of distinct values: before, members hold parts of one of A and B, after
+// of the other.
 TEST_P(CommunicatorConformance, AllToAllUneven) {
   forGroups(RUNNER, [](Communicator &communicator, Group &group) {
     for (bool splitFirst : {true, false}) {
@@ -256,8 +264,12 @@ TEST_P(CommunicatorConformance, AllToAllUneven) {
       std::vector<float> input = along(gathered, !splitFirst), expected = along(split, splitFirst);
       std::vector<float> output(expected.size(), -1);
       Collective collective{.kind = CollectiveKind::AllToAll,
-                            .parts = {{.outer = outer, .inner = inner, .extents = split, .middle = middle,
-                                       .gathered = gathered, .splitFirst = splitFirst}}};
+                            .parts = {{.outer = outer,
+                                       .inner = inner,
+                                       .extents = split,
+                                       .middle = middle,
+                                       .gathered = gathered,
+                                       .splitFirst = splitFirst}}};
       MODELPAR_RETURN_IF_ERROR(runOne(communicator, group, collective, input, output));
       MODELPAR_RETURN_IF_ERROR(expectEqual(output, expected, "all_to_all"));
     }
@@ -284,7 +296,8 @@ TEST_P(CommunicatorConformance, GroupedTensorsOfTwoTypes) {
     std::vector<double> second = inputOf<double>(communicator.rank(), 3);
     void *pointers[] = {first.data(), nullptr, second.data()};
     Collective collective{.kind = CollectiveKind::AllReduce,
-                          .parts = {{.outer = 40}, {.outer = 0}, {.dtype = DType::F64, .outer = 3}}, .label = "grouped"};
+                          .parts = {{.outer = 40}, {.outer = 0}, {.dtype = DType::F64, .outer = 3}},
+                          .label = "grouped"};
     MODELPAR_RETURN_IF_ERROR(communicator.run(group, collective, pointers, pointers));
     double expected = 0;
     for (int64_t rank : group.ranks())
@@ -327,8 +340,8 @@ TEST_P(CommunicatorConformance, CountsTheBytesOfARing) {
     std::vector<float> data(100), gathered(60);
     MODELPAR_RETURN_IF_ERROR(
         runOne(communicator, *dp, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 100}}}, data, data));
-    MODELPAR_RETURN_IF_ERROR(
-        runOne(communicator, *tp, {.kind = CollectiveKind::AllGather, .parts = {{.extents = {40, 20}}}}, data, gathered));
+    MODELPAR_RETURN_IF_ERROR(runOne(
+        communicator, *tp, {.kind = CollectiveKind::AllGather, .parts = {{.extents = {40, 20}}}}, data, gathered));
     std::vector<Traffic> traffic = communicator.traffic();
     bool right = traffic.size() == 2 && traffic[0].axes == "dp" && traffic[0].bytes == 400 && traffic[1].axes == "tp" &&
                  traffic[1].bytes == 120;
@@ -348,18 +361,23 @@ TEST_P(CommunicatorConformance, AgreeNamesTheRankThatDiffers) {
 }
 
 TEST_P(CommunicatorConformance, TimeoutNamesWhoIsMissing) {
-  Status status = run(3, [](Communicator &communicator) {
-    std::unique_ptr<Group> group;
-    MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "dp", 0, group));
-    std::vector<float> data(4);
-    if (communicator.rank() == 1)
-      return communicator.barrier("the wrong place");
-    return runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 4}}}, data, data);
-  }, 0.3);
+  Status status = run(
+      3,
+      [](Communicator &communicator) {
+        std::unique_ptr<Group> group;
+        MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "dp", 0, group));
+        std::vector<float> data(4);
+        if (communicator.rank() == 1)
+          return communicator.barrier("the wrong place");
+        return runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 4}}}, data, data);
+      },
+      0.3);
   EXPECT_EQ(status.code(), StatusCode::Unavailable);
-  bool inCollective = status.message().find("test: all_reduce over {dp} (ranks 0, 1, 2): no arrival of rank 1 within 0.3 s") !=
-                      std::string::npos;
-  bool inBarrier = status.message().find("the wrong place over all ranks: no arrival of rank 0, 2 within 0.3 s") != std::string::npos;
+  bool inCollective =
+      status.message().find("test: all_reduce over {dp} (ranks 0, 1, 2): no arrival of rank 1 within 0.3 s") !=
+      std::string::npos;
+  bool inBarrier = status.message().find("the wrong place over all ranks: no arrival of rank 0, 2 within 0.3 s") !=
+                   std::string::npos;
   EXPECT_TRUE(inCollective || inBarrier) << status.message(); // Whichever was first to lose patience.
 }
 
@@ -395,8 +413,8 @@ TEST_P(CommunicatorConformance, AbortsAtRandomTimesLeaveNoReaderBehind) {
         std::vector<float> data(20000);
         if (communicator.rank() == 3 && i == 3) {
           std::thread killer([&] { communicator.abort(Status::internal("killed")); });
-          Status result =
-              runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 20000}}}, data, data);
+          Status result = runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 20000}}},
+                                 data, data);
           killer.join();
           return Status::internal("killed");
         }

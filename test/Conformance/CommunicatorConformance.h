@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A communicator's test instantiates the suite with a way to run ranks. Inputs are small integers, so sums are exact and compared
-// bit by bit.
+// A communicator's test instantiates the suite with a way to run ranks. Inputs are small integers, so sums are exact
+// and compared bit by bit.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,8 +22,8 @@
 namespace modelpar::runtime {
 
 /// Runs the body on every rank of a world (threads, or this process's rank) and returns the first error.
-using RunRanks =
-    std::function<Status(int64_t worldSize, std::chrono::duration<double> timeout, const std::function<Status(Communicator &)> &body)>;
+using RunRanks = std::function<Status(int64_t worldSize, std::chrono::duration<double> timeout,
+                                      const std::function<Status(Communicator &)> &body)>;
 
 struct CommunicatorFactory {
   std::string name;

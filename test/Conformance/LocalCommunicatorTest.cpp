@@ -15,7 +15,8 @@
 
 using namespace modelpar::runtime;
 
-static Status run(int64_t worldSize, std::chrono::duration<double> timeout, const std::function<Status(Communicator &)> &body) {
+static Status run(int64_t worldSize, std::chrono::duration<double> timeout,
+                  const std::function<Status(Communicator &)> &body) {
   return runLocalRanks(worldSize, timeout, body);
 }
 

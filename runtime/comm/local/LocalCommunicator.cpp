@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An all_reduce is two pieces of work, each ended by a meeting: the owner of a chunk sums it from all inputs, then every
-// member copies the others' chunks. The other collectives are one piece: each member takes what it needs from the peers' inputs.
+// An all_reduce is two pieces of work, each ended by a meeting: the owner of a chunk sums it from all inputs, then
+// every member copies the others' chunks. The other collectives are one piece: each member takes what it needs from the
+// peers' inputs.
 //
 //===----------------------------------------------------------------------===//
 
@@ -64,7 +65,8 @@ namespace {
 
 class LocalGroup final : public Group {
 public:
-  LocalGroup(std::string name, std::vector<int64_t> ranks, int64_t index, Rendezvous &rendezvous, std::atomic<int64_t> &sent)
+  LocalGroup(std::string name, std::vector<int64_t> ranks, int64_t index, Rendezvous &rendezvous,
+             std::atomic<int64_t> &sent)
       : Group(std::move(name), ranks, index), rendezvous(rendezvous), sent(sent), sources(ranks.size()) {}
   Rendezvous &rendezvous;
   std::atomic<int64_t> &sent;
@@ -72,8 +74,8 @@ public:
 };
 
 bool same(const CollectivePart &a, const CollectivePart &b) {
-  return a.dtype == b.dtype && a.outer == b.outer && a.inner == b.inner && a.extents == b.extents && a.middle == b.middle &&
-         a.gathered == b.gathered && a.splitFirst == b.splitFirst;
+  return a.dtype == b.dtype && a.outer == b.outer && a.inner == b.inner && a.extents == b.extents &&
+         a.middle == b.middle && a.gathered == b.gathered && a.splitFirst == b.splitFirst;
 }
 
 bool same(const Collective &a, const Collective &b) {
@@ -192,7 +194,8 @@ static Status compare(const LocalGroup &group) {
   };
   for (int64_t i = 1; i < group.size(); ++i)
     if (!same(*group.rendezvous.offer(i).collective, *group.rendezvous.offer(0).collective))
-      return Status::internal("the members of " + group.name() + " do not run the same collective: " + at(0) + ", " + at(i));
+      return Status::internal("the members of " + group.name() + " do not run the same collective: " + at(0) + ", " +
+                              at(i));
   return {};
 }
 

@@ -37,9 +37,10 @@ private:
   std::unique_ptr<State> state_;
 };
 
-/// Runs `body(communicator)` for each rank in a thread of its own and returns the error that came first, if any; a rank that returns an
-/// error aborts the others. A thread cannot be killed: when some rank has not ended `timeout` after the first error, it is stuck outside
-/// any collective, and `onStuck(error)` is called by the calling thread (a main program ends the process there).
+/// Runs `body(communicator)` for each rank in a thread of its own and returns the error that came first, if any; a rank
+/// that returns an error aborts the others. A thread cannot be killed: when some rank has not ended `timeout` after the
+/// first error, it is stuck outside any collective, and `onStuck(error)` is called by the calling thread (a main
+/// program ends the process there).
 Status runLocalRanks(int64_t worldSize, std::chrono::duration<double> timeout,
                      const std::function<Status(Communicator &)> &body,
                      const std::function<void(const Status &)> &onStuck = {});

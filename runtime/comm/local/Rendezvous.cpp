@@ -16,7 +16,8 @@ using namespace modelpar::runtime;
 Rendezvous::Rendezvous(std::vector<int64_t> ranks)
     : ranks_(std::move(ranks)), offers_(ranks_.size()), present_(ranks_.size(), false) {}
 
-Rendezvous::Outcome Rendezvous::meet(std::unique_lock<std::mutex> &lock, int64_t member, bool working, Deadline deadline) {
+Rendezvous::Outcome Rendezvous::meet(std::unique_lock<std::mutex> &lock, int64_t member, bool working,
+                                     Deadline deadline) {
   auto quiet = [this] { return working_ == 0; };
   if (aborted_) {
     changed_.wait(lock, quiet);
@@ -35,7 +36,7 @@ Rendezvous::Outcome Rendezvous::meet(std::unique_lock<std::mutex> &lock, int64_t
   bool woken = changed_.wait_until(lock, deadline, [&] { return generation_ != generation || aborted_; });
   if (generation_ != generation)
     return Outcome::Met; // Even if aborted since: the peers count on this member's work to end.
-  aborted_ = true; // After a timeout too: nobody may meet a member that has given up.
+  aborted_ = true;       // After a timeout too: nobody may meet a member that has given up.
   changed_.notify_all();
   changed_.wait(lock, quiet);
   return woken ? Outcome::Aborted : Outcome::TimedOut;

@@ -36,8 +36,8 @@ public:
   enum class Outcome { Met, Aborted, TimedOut };
   using Deadline = std::chrono::steady_clock::time_point;
 
-  /// Enters a call: shows the offer and waits for all members. Met: the member is working, and reads peers' offers and memory until it
-  /// calls next() or leave().
+  /// Enters a call: shows the offer and waits for all members. Met: the member is working, and reads peers' offers and
+  /// memory until it calls next() or leave().
   Outcome enter(int64_t member, const Offer &offer, Deadline deadline);
   /// Ends this member's work and waits until all have ended theirs; when `working`, all go on working.
   Outcome next(int64_t member, bool working, Deadline deadline);

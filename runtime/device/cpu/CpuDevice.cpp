@@ -38,8 +38,8 @@ private:
   Arena arena_;
 };
 
-/// Counts its records: `issued` where they are enqueued, `completed` where they run, so that a wait can mean the last record
-/// issued before it although the event is used again and again.
+/// Counts its records: `issued` where they are enqueued, `completed` where they run, so that a wait can mean the last
+/// record issued before it although the event is used again and again.
 class CpuEvent final : public Event {
 public:
   uint64_t issue() { return ++issued_; }
@@ -85,7 +85,8 @@ private:
   Status status_;
 };
 
-/// Delays that depend on the seed, the stream and the count of its items alone: none for half of the items, else a yield or a sleep.
+/// Delays that depend on the seed, the stream and the count of its items alone: none for half of the items, else a
+/// yield or a sleep.
 class Fuzz {
 public:
   Fuzz(std::optional<uint64_t> seed, uint32_t rank, uint32_t stream) : seed_(seed), rank_(rank), stream_(stream) {}
@@ -111,7 +112,8 @@ private:
 class CpuStream final : public Stream {
 public:
   CpuStream(int64_t capacity, Failure &failure, Fuzz fuzz)
-      : failure_(failure), fuzz_(fuzz), ring_(static_cast<size_t>(std::max<int64_t>(capacity, 2))), worker_([this] { work(); }) {}
+      : failure_(failure), fuzz_(fuzz), ring_(static_cast<size_t>(std::max<int64_t>(capacity, 2))),
+        worker_([this] { work(); }) {}
 
   ~CpuStream() override {
     {

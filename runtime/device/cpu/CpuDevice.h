@@ -20,7 +20,8 @@
 namespace modelpar::runtime {
 
 struct CpuDeviceOptions {
-  /// Delay the heads of the queues at random (0 to 200 µs), so that an order which no event demands does not happen by luck.
+  /// Delay the heads of the queues at random (0 to 200 µs), so that an order which no event demands does not happen by
+  /// luck.
   std::optional<uint64_t> fuzzSeed;
   /// Distinguishes the devices of one process under one seed.
   int rank = 0;

@@ -49,7 +49,8 @@ TEST(CpuDevice, StreamRunsInOrderThroughASmallQueue) {
     EXPECT_EQ(order[static_cast<size_t>(i)], i);
 }
 
-// A producer on one stream and a consumer on the other, reusing one event: every wait means the last record issued before it.
+// A producer on one stream and a consumer on the other, reusing one event: every wait means the last record issued
+// before it.
 TEST(CpuDevice, EventsOrderStreamsUnderFuzz) {
   for (uint64_t seed = 0; seed < 10; ++seed) {
     Streams streams(seed);
@@ -66,14 +67,16 @@ TEST(CpuDevice, EventsOrderStreamsUnderFuzz) {
       streams.compute->enqueue({[](void *c, int64_t n, void *) {
                                   static_cast<Context *>(c)->value = n;
                                   return Status();
-                                }, &context, i});
+                                },
+                                &context, i});
       streams.compute->record(*streams.event);
       streams.communication->wait(*streams.event);
       streams.communication->enqueue({[](void *c, int64_t, void *) {
                                         auto *context = static_cast<Context *>(c);
                                         context->seen.push_back(context->value);
                                         return Status();
-                                      }, &context, 0});
+                                      },
+                                      &context, 0});
       streams.communication->record(*consumed);
     }
     ASSERT_TRUE(streams.compute->synchronize().ok());

@@ -41,10 +41,12 @@ Status runSteps(const Plan &plan, const RunRanksOptions &options, int64_t steps,
 }
 
 /// Every element of the rank's shard is what `expected` says of its global index.
-Status expectBuffer(Executor &executor, BufferId buffer, const std::function<double(int64_t)> &expected, int64_t microBatch = 0) {
+Status expectBuffer(Executor &executor, BufferId buffer, const std::function<double(int64_t)> &expected,
+                    int64_t microBatch = 0) {
   TensorView view = executor.bufferView(buffer, microBatch);
   for (int64_t i = 0; i < view.numElements(); ++i)
-    if (double found = static_cast<double>(view.as<float>()[i]), wanted = expected(globalIndex(view, i)); found != wanted)
+    if (double found = static_cast<double>(view.as<float>()[i]), wanted = expected(globalIndex(view, i));
+        found != wanted)
       return Status::internal("rank " + std::to_string(executor.rank()) + ", buffer " +
                               executor.stage().buffers[static_cast<size_t>(buffer)].name + ", element " +
                               std::to_string(globalIndex(view, i)) + ": " + std::to_string(found) + ", expected " +
@@ -66,13 +68,14 @@ struct EventPlan {
   PlanBuilder builder{{{"tp", 2}}};
   BufferId result;
 
-  /// Compute fills a value, the other stream reduces it, compute reads it, several times over the same bytes; every order needs an
-  /// event. `drop` leaves out the wait of the reader.
+  /// Compute fills a value, the other stream reduces it, compute reads it, several times over the same bytes; every
+  /// order needs an event. `drop` leaves out the wait of the reader.
   explicit EventPlan(bool drop) {
     TypeId whole = builder.type({64}), partial = builder.type({64}, {}, {"tp"});
     result = builder.buffer("result", whole);
     BodyBuilder body = builder.program("main");
-    ValueId sum = body.buffer(result), scratch = body.local(partial), reduced = body.local(whole), scaled = body.local(whole);
+    ValueId sum = body.buffer(result), scratch = body.local(partial), reduced = body.local(whole),
+            scaled = body.local(whole);
     body.kernel("iota", {}, {sum});
     int32_t consumed = -1;
     for (int i = 0; i < 4; ++i) {
@@ -123,7 +126,8 @@ TEST(Executor, AMissingEventShowsUnderFuzz) {
 #endif
 
 TEST(Executor, ABodyForksItsStreams) {
-  // The second program's first instruction is on stream 1 and reads what stream 0 of the first one wrote, without an event.
+  // The second program's first instruction is on stream 1 and reads what stream 0 of the first one wrote, without an
+  // event.
   PlanBuilder builder({{"tp", 2}});
   TypeId whole = builder.type({16}), partial = builder.type({16}, {}, {"tp"});
   BufferId source = builder.buffer("source", partial), result = builder.buffer("result", whole);
@@ -165,7 +169,8 @@ TEST(Executor, SlotsKeepMicroBatchesApart) {
   for (auto [program, microBatch] : {std::pair{0, 0}, {0, 1}, {1, 0}, {0, 2}, {1, 1}, {1, 2}})
     builder.run(program, microBatch);
   EXPECT_OK(runSteps(builder.finish(), options(3), 2, [&](Executor &executor) {
-    // Rows r, r+2, r+4 of the input at step 2, doubled. The first micro-batch of the step wrote, it did not add to step 1's.
+    // Rows r, r+2, r+4 of the input at step 2, doubled. The first micro-batch of the step wrote, it did not add to step
+    // 1's.
     return expectBuffer(executor, sum, [](int64_t i) { return 2.0 * static_cast<double>(3 * i + 4 + 8 + 3 * 2000); });
   }));
 }
@@ -205,10 +210,12 @@ TEST(Executor, NestedCallsHaveFramesAndInstances) {
 TEST(Executor, CollectivesOfUnevenShards) {
   // 7 over 3 ranks: 3, 3, 1; 4 over 3: 2, 2, 0.
   PlanBuilder builder({{"tp", 3}});
-  TypeId rows = builder.type({7, 4}, {{"tp"}, {}}), columns = builder.type({7, 4}, {{}, {"tp"}}), whole = builder.type({7, 4});
+  TypeId rows = builder.type({7, 4}, {{"tp"}, {}}), columns = builder.type({7, 4}, {{}, {"tp"}}),
+         whole = builder.type({7, 4});
   TypeId partial = builder.type({7, 4}, {}, {"tp"});
   BufferId gathered = builder.buffer("gathered", whole), exchanged = builder.buffer("exchanged", columns);
-  BufferId back = builder.buffer("back", rows), scattered = builder.buffer("scattered", columns), reduced = builder.buffer("reduced", whole);
+  BufferId back = builder.buffer("back", rows), scattered = builder.buffer("scattered", columns),
+           reduced = builder.buffer("reduced", whole);
   BodyBuilder body = builder.program("main");
   ValueId mine = body.local(rows), contribution = body.local(partial);
   body.kernel("iota", {}, {mine});
@@ -229,13 +236,15 @@ TEST(Executor, CollectivesOfUnevenShards) {
       MODELPAR_RETURN_IF_ERROR(expectBuffer(executor, buffer, triple));
     // What a ring sends: all_gather, reduce_scatter and two all_to_alls move their part, all_reduce twice its part.
     std::vector<Traffic> traffic = executor.traffic();
-    return traffic.size() == 1 && traffic[0].axes == "tp" && traffic[0].bytes > 0 ? Status() : Status::internal("no traffic");
+    return traffic.size() == 1 && traffic[0].axes == "tp" && traffic[0].bytes > 0 ? Status()
+                                                                                  : Status::internal("no traffic");
   }));
 }
 
 TEST(Executor, GatherOfTheMinorAxisInALargerMesh) {
   PlanBuilder builder({{"dp", 2}, {"tp", 2}});
-  TypeId both = builder.type({5, 3}, {{"dp", "tp"}, {}}), major = builder.type({5, 3}, {{"dp"}, {}}), whole = builder.type({5, 3});
+  TypeId both = builder.type({5, 3}, {{"dp", "tp"}, {}}), major = builder.type({5, 3}, {{"dp"}, {}}),
+         whole = builder.type({5, 3});
   BufferId half = builder.buffer("half", major), all = builder.buffer("all", whole);
   BodyBuilder body = builder.program("main");
   ValueId mine = body.local(both), middle = body.buffer(half);
@@ -264,8 +273,8 @@ TEST(Executor, ShortAndEmptyLastMicroBatches) {
   EXPECT_OK(runSteps(builder.finish(), options(4), 1, [&](Executor &executor) {
     for (int64_t m = 0; m < 4; ++m) {
       counts[executor.rank()] += executor.bufferView(loaded, m).extents[0];
-      MODELPAR_RETURN_IF_ERROR(
-          expectBuffer(executor, loaded, [](int64_t i) { return static_cast<double>(i + 1000); }, m));
+      MODELPAR_RETURN_IF_ERROR(expectBuffer(
+          executor, loaded, [](int64_t i) { return static_cast<double>(i + 1000); }, m));
     }
     return Status();
   }));
@@ -309,7 +318,8 @@ TEST(Executor, ScalarsReachBufferAndInput) {
 TEST(Executor, BuffersAndOutputs) {
   PlanBuilder builder({{"tp", 2}});
   TypeId sharded = builder.type({5}, {{"tp"}}), scalar = builder.type({});
-  BufferId weight = builder.buffer("weight", sharded, 1, Buffer::Kind::Parameter), loss = builder.buffer("loss", scalar);
+  BufferId weight = builder.buffer("weight", sharded, 1, Buffer::Kind::Parameter),
+           loss = builder.buffer("loss", scalar);
   BodyBuilder body = builder.program("main");
   body.kernel("iota", {}, {body.buffer(loss)});
   body.kernel("scale", {body.buffer(weight)}, {body.buffer(weight)}, {{"factor", int64_t{2}}});
@@ -367,7 +377,8 @@ TEST(Executor, AFailingKernelStopsAllRanks) {
   });
   EXPECT_EQ(status.message(), "rank 1, step 17, micro-batch 0, stage0.forward[2] fail (from model:3): told to fail");
   EXPECT_EQ(results[0].code(), StatusCode::Aborted);
-  EXPECT_NE(results[0].message().find("rank 0, step 17, micro-batch 0, stage0.forward[3] all_reduce"), std::string::npos)
+  EXPECT_NE(results[0].message().find("rank 0, step 17, micro-batch 0, stage0.forward[3] all_reduce"),
+            std::string::npos)
       << results[0].message();
   EXPECT_NE(results[0].message().find("told to fail"), std::string::npos) << results[0].message();
 }
@@ -392,9 +403,12 @@ TEST(Executor, AFailingInputIsNamed) {
   body.load("tokens", body.local(0));
   builder.run(0);
   struct NoData final : InputProvider {
-    Status fill(const planformat::Input &, int64_t, int64_t, const TensorView &) override { return Status::invalid("no more data"); }
+    Status fill(const planformat::Input &, int64_t, int64_t, const TensorView &) override {
+      return Status::invalid("no more data");
+    }
   } inputs;
-  Status status = runRanks(builder.finish(), options(), [&](Executor &executor) { return executor.runStep({}, inputs); });
+  Status status =
+      runRanks(builder.finish(), options(), [&](Executor &executor) { return executor.runStep({}, inputs); });
   EXPECT_EQ(status.code(), StatusCode::InvalidInput);
   EXPECT_EQ(status.message(), "rank 0, step 1, micro-batch 0, main[0] tokens: input tokens: no more data");
 }
@@ -428,7 +442,8 @@ TEST(Executor, MissingKernelIsALoadError) {
   body.kernel("no_such_op", {}, {body.local(builder.type({2}))});
   builder.run(0);
   EXPECT_NE(loadError(builder.finish()).find("main[0] no_such_op: no kernel for \"no_such_op\" on device \"cpu\""),
-            std::string::npos) << loadError(builder.plan);
+            std::string::npos)
+      << loadError(builder.plan);
 }
 
 TEST(Executor, CollectiveThatDoesNotFitItsTypesIsALoadError) {
@@ -437,8 +452,10 @@ TEST(Executor, CollectiveThatDoesNotFitItsTypesIsALoadError) {
   BodyBuilder body = builder.program("main");
   body.collective("all_reduce", {body.local(rows)}, {body.local(whole)}, {"tp"});
   builder.run(0);
-  EXPECT_NE(loadError(builder.finish()).find("main[0] all_reduce: tensor 0: dimension 0 is [0, 2) on the first member and [2, 4) on another"),
-            std::string::npos) << loadError(builder.plan);
+  EXPECT_NE(loadError(builder.finish())
+                .find("main[0] all_reduce: tensor 0: dimension 0 is [0, 2) on the first member and [2, 4) on another"),
+            std::string::npos)
+      << loadError(builder.plan);
 }
 
 TEST(Executor, OverlapOfGatherIsALoadError) {

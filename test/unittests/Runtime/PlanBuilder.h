@@ -26,7 +26,9 @@ using planformat::TypeId;
 using planformat::Value;
 using planformat::ValueId;
 
-inline int64_t aligned(int64_t bytes) { return (bytes + planformat::kAlignment - 1) / planformat::kAlignment * planformat::kAlignment; }
+inline int64_t aligned(int64_t bytes) {
+  return (bytes + planformat::kAlignment - 1) / planformat::kAlignment * planformat::kAlignment;
+}
 
 /// Adds values and instructions to a body; the body may move in between, so it is found by the function.
 class BodyBuilder {
@@ -35,10 +37,14 @@ public:
   Body &body() { return body_(); }
 
   ValueId buffer(BufferId buffer) {
-    return add({.type = plan_.stages[0].buffers[static_cast<size_t>(buffer)].type, .storage = Value::Storage::Buffer, .index = buffer});
+    return add({.type = plan_.stages[0].buffers[static_cast<size_t>(buffer)].type,
+                .storage = Value::Storage::Buffer,
+                .index = buffer});
   }
   /// The buffer under another type (partial or not).
-  ValueId buffer(BufferId buffer, TypeId type) { return add({.type = type, .storage = Value::Storage::Buffer, .index = buffer}); }
+  ValueId buffer(BufferId buffer, TypeId type) {
+    return add({.type = type, .storage = Value::Storage::Buffer, .index = buffer});
+  }
   ValueId argument(TypeId type, bool isInput) {
     auto index = static_cast<int32_t>(body().arguments.size());
     ValueId id = add({.type = type, .storage = Value::Storage::Argument, .index = index});
@@ -51,22 +57,33 @@ public:
     body().frameBytes += aligned(body().values.back().bytes);
     return id;
   }
-  ValueId alias(ValueId value, TypeId type) { return add({.type = type, .storage = Value::Storage::Alias, .index = value}); }
+  ValueId alias(ValueId value, TypeId type) {
+    return add({.type = type, .storage = Value::Storage::Alias, .index = value});
+  }
 
-  Instruction &kernel(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs, planformat::Attributes attributes = {}) {
-    return push({.kind = Instruction::Kind::Kernel, .op = std::move(op), .inputs = std::move(inputs), .outputs = std::move(outputs),
+  Instruction &kernel(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
+                      planformat::Attributes attributes = {}) {
+    return push({.kind = Instruction::Kind::Kernel,
+                 .op = std::move(op),
+                 .inputs = std::move(inputs),
+                 .outputs = std::move(outputs),
                  .attributes = std::move(attributes)});
   }
-  Instruction &collective(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs, std::vector<std::string> axes,
-                          int32_t dim = -1, int32_t sourceDim = -1) {
-    Instruction instruction{.kind = Instruction::Kind::Collective, .op = std::move(op), .inputs = std::move(inputs),
-                            .outputs = std::move(outputs), .dim = dim, .sourceDim = sourceDim};
+  Instruction &collective(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
+                          std::vector<std::string> axes, int32_t dim = -1, int32_t sourceDim = -1) {
+    Instruction instruction{.kind = Instruction::Kind::Collective,
+                            .op = std::move(op),
+                            .inputs = std::move(inputs),
+                            .outputs = std::move(outputs),
+                            .dim = dim,
+                            .sourceDim = sourceDim};
     for (const std::string &axis : axes)
       instruction.axes.push_back(plan_.mesh.axis(axis));
     return push(std::move(instruction));
   }
   Instruction &accumulate(ValueId input, ValueId sum) {
-    return push({.kind = Instruction::Kind::Accumulate, .inputs = {input}, .outputs = {sum}, .attributes = {{"first", true}}});
+    return push(
+        {.kind = Instruction::Kind::Accumulate, .inputs = {input}, .outputs = {sum}, .attributes = {{"first", true}}});
   }
   Instruction &load(std::string input, ValueId output) {
     return push({.kind = Instruction::Kind::Load, .op = std::move(input), .outputs = {output}});
@@ -74,10 +91,16 @@ public:
   Instruction &call(int32_t block, std::vector<ValueId> inputs, std::vector<ValueId> outputs, int64_t instance = 0) {
     int64_t frame = body().frameBytes;
     body().frameBytes += aligned(plan_.blocks[static_cast<size_t>(block)].frameBytes);
-    return push({.kind = Instruction::Kind::Call, .inputs = std::move(inputs), .outputs = std::move(outputs), .block = block,
-                 .frame = frame, .instance = instance});
+    return push({.kind = Instruction::Kind::Call,
+                 .inputs = std::move(inputs),
+                 .outputs = std::move(outputs),
+                 .block = block,
+                 .frame = frame,
+                 .instance = instance});
   }
-  Instruction &wait(std::vector<int32_t> events) { return push({.kind = Instruction::Kind::Wait, .waits = std::move(events)}); }
+  Instruction &wait(std::vector<int32_t> events) {
+    return push({.kind = Instruction::Kind::Wait, .waits = std::move(events)});
+  }
   int32_t event() { return body().numEvents++; }
 
 private:
@@ -101,9 +124,10 @@ public:
   }
 
   /// Axes per dimension by name; `partial` over sums.
-  TypeId type(std::vector<int64_t> shape, std::vector<std::vector<std::string>> dims = {}, std::vector<std::string> partial = {},
-              DType dtype = DType::F32) {
-    planformat::TensorType type{.dtype = dtype, .shape = shape, .sharding = sharding::TensorSharding::replicated(shape.size())};
+  TypeId type(std::vector<int64_t> shape, std::vector<std::vector<std::string>> dims = {},
+              std::vector<std::string> partial = {}, DType dtype = DType::F32) {
+    planformat::TensorType type{
+        .dtype = dtype, .shape = shape, .sharding = sharding::TensorSharding::replicated(shape.size())};
     for (size_t d = 0; d < dims.size(); ++d)
       for (const std::string &axis : dims[d])
         type.sharding.dims[d].push_back(plan.mesh.axis(axis));
@@ -114,8 +138,13 @@ public:
   }
   BufferId buffer(std::string name, TypeId type, int32_t slots = 1, Buffer::Kind kind = Buffer::Kind::Activation) {
     int64_t bytes = planformat::maxShardBytes(plan.types[static_cast<size_t>(type)]), stride = aligned(bytes);
-    plan.stages[0].buffers.push_back(
-        {.name = std::move(name), .kind = kind, .type = type, .offset = end_, .bytes = bytes, .slots = slots, .slotStride = stride});
+    plan.stages[0].buffers.push_back({.name = std::move(name),
+                                      .kind = kind,
+                                      .type = type,
+                                      .offset = end_,
+                                      .bytes = bytes,
+                                      .slots = slots,
+                                      .slotStride = stride});
     end_ += stride * slots;
     return static_cast<BufferId>(plan.stages[0].buffers.size() - 1);
   }

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Linked into a test binary it takes the place of the allocation functions of the C library (operator new calls them), for all
-// threads.
+// Linked into a test binary it takes the place of the allocation functions of the C library (operator new calls them),
+// for all threads.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +18,7 @@
 namespace modelpar::runtime::test {
 
 struct AllocationCount {
-  int64_t calls = 0;             ///< malloc, calloc, realloc, posix_memalign, aligned_alloc, memalign, mmap.
+  int64_t calls = 0; ///< malloc, calloc, realloc, posix_memalign, aligned_alloc, memalign, mmap.
   int64_t bytes = 0;
   const void *firstCaller = nullptr; ///< Return address of the first one: addr2line tells where.
 };

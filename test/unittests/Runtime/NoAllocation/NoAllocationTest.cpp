@@ -35,12 +35,14 @@ TEST(AllocationCounter, CountsEveryKind) {
   free(aligned);
 }
 
-/// y = gelu(x · w) · w', summed over tp on stream 1; the weight's gradient accumulated over micro-batches, then summed over dp.
+/// y = gelu(x · w) · w', summed over tp on stream 1; the weight's gradient accumulated over micro-batches, then summed
+/// over dp.
 const Plan &trainingPlan(PlanBuilder &builder) {
   TypeId rows = builder.type({13, 24}, {{"dp", "mb"}, {}}), hidden = builder.type({13, 40}, {{"dp", "mb"}, {"tp"}});
   TypeId partialRows = builder.type({13, 24}, {{"dp", "mb"}, {}}, {"tp"});
   TypeId up = builder.type({24, 40}, {{}, {"tp"}}), down = builder.type({40, 24}, {{"tp"}, {}});
-  TypeId partialDown = builder.type({40, 24}, {{"tp"}, {}}, {"mb", "dp"}), sumDown = builder.type({40, 24}, {{"tp"}, {}}, {"dp"});
+  TypeId partialDown = builder.type({40, 24}, {{"tp"}, {}}, {"mb", "dp"}),
+         sumDown = builder.type({40, 24}, {{"tp"}, {}}, {"dp"});
   TypeId scalars = builder.type({planformat::kNumScalars}, {}, {}, DType::F64);
   builder.input("x", rows);
   BufferId weightUp = builder.buffer("up", up), weightDown = builder.buffer("down", down);
