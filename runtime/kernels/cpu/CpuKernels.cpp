@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Registration of every family, and the errors that all kernels share.
+// Registration of every family, and their common error.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,18 +14,6 @@
 namespace modelpar::runtime {
 
 namespace cpu {
-
-Status checkArity(const char *op, const KernelArgs &args, int inputs, int outputs) {
-  auto wrong = [](size_t found, int expected) {
-    return expected < 0 ? found == 0 : found != static_cast<size_t>(expected);
-  };
-  if (!wrong(args.inputs.size(), inputs) && !wrong(args.outputs.size(), outputs))
-    return Status();
-  auto count = [](int n) { return n < 0 ? std::string("one or more") : std::to_string(n); };
-  return Status::internal(std::string(op) + ": expected " + count(inputs) + " inputs and " + count(outputs) +
-                          " outputs, found " + std::to_string(args.inputs.size()) + " and " +
-                          std::to_string(args.outputs.size()));
-}
 
 Status unsupportedType(const char *op, planformat::DType dtype) {
   return Status::unavailable(std::string(op) + ": the cpu kernel computes f32 and f64, found " +

@@ -17,7 +17,7 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_CPUKERNELS_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_CPUKERNELS_H
 
-#include "runtime/kernels/Kernel.h"
+#include "runtime/kernels/KernelSupport.h"
 
 #include <algorithm>
 #include <limits>
@@ -47,17 +47,6 @@ template <typename Body> void parallelFor(ThreadPool *pool, int64_t count, int64
     pool->parallelFor(count, grain, [&body](int64_t begin, int64_t end) { body(begin, end); });
 }
 
-/// Rows (all dimensions but the last) and columns of a tensor of rank >= 1.
-struct RowsColumns {
-  int64_t rows = 1, columns = 1;
-};
-inline RowsColumns rowsColumns(const TensorView &view) {
-  RowsColumns result;
-  for (int i = 0; i + 1 < view.rank; ++i)
-    result.rows *= view.extents[i];
-  result.columns = view.rank ? view.extents[view.rank - 1] : 1;
-  return result;
-}
 /// Rows per piece so that a piece has about kElementGrain elements.
 inline int64_t rowGrain(int64_t columns) { return std::max<int64_t>(1, kElementGrain / std::max<int64_t>(1, columns)); }
 
@@ -75,25 +64,6 @@ inline void writeScalar(const TensorView &view, double value) {
     *view.as<float>() = static_cast<float>(value);
 }
 
-/// An attribute of the instruction; an integer is accepted for a real.
-template <typename T>
-Status readAttribute(const planformat::Instruction &instruction, const char *name, T &value) {
-  auto it = instruction.attributes.find(name);
-  if (it == instruction.attributes.end())
-    return Status::internal(std::string("attribute \"") + name + "\" is missing");
-  if (const T *found = std::get_if<T>(&it->second)) {
-    value = *found;
-    return Status();
-  }
-  if constexpr (std::is_same_v<T, double>)
-    if (const int64_t *found = std::get_if<int64_t>(&it->second)) {
-      value = static_cast<double>(*found);
-      return Status();
-    }
-  return Status::internal(std::string("attribute \"") + name + "\" has another type than the kernel expects");
-}
-
-Status checkArity(const char *op, const KernelArgs &args, int inputs, int outputs);
 Status unsupportedType(const char *op, planformat::DType dtype);
 
 template <typename Op> class CpuKernel final : public Kernel {

@@ -24,11 +24,6 @@ struct NoAttributes {
   Status init(const planformat::Instruction &) { return Status(); }
 };
 
-Status shapeError(const char *op, int64_t expected, int64_t found) {
-  return Status::internal(std::string(op) + ": expected " + std::to_string(expected) + " elements, found " +
-                          std::to_string(found));
-}
-
 struct AddOp : NoAttributes {
   static constexpr const char *kName = "add";
   static constexpr int kInputs = 2, kOutputs = 1;
@@ -37,7 +32,7 @@ struct AddOp : NoAttributes {
     if (n == 0)
       return Status();
     if (period == 0 || n % period != 0)
-      return shapeError(kName, n, period);
+      return elementCountError(kName, n, period);
     const T *a = args.inputs[0].as<const T>(), *b = args.inputs[1].as<const T>();
     T *y = args.outputs[0].as<T>();
     parallelFor(args.pool, n, kElementGrain, [=](int64_t begin, int64_t end) {
@@ -127,27 +122,19 @@ struct ReduceSumOp : NoAttributes {
   }
 };
 
-/// The enum's name, or its number in the order of nn::ActivationKind.
-Status readActivation(const planformat::Instruction &instruction, Activation &kind) {
-  static constexpr const char *kNames[] = {"relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"};
-  auto it = instruction.attributes.find("kind");
-  if (it == instruction.attributes.end())
-    return Status::internal("attribute \"kind\" is missing");
-  const std::string *name = std::get_if<std::string>(&it->second);
-  const int64_t *number = std::get_if<int64_t>(&it->second);
-  for (int i = 0; i < 6; ++i)
-    if ((name && *name == kNames[i]) || (number && *number == i)) {
-      kind = static_cast<Activation>(i);
-      return Status();
-    }
-  return Status::internal("attribute \"kind\" is no known activation" + (name ? ": \"" + *name + "\"" : std::string()));
-}
+struct ActivationBase {
+  Activation kind = Activation::Relu;
+  Status init(const planformat::Instruction &instruction) {
+    int number = 0;
+    MODELPAR_RETURN_IF_ERROR(readActivationKind(instruction, number));
+    kind = static_cast<Activation>(number);
+    return Status();
+  }
+};
 
-struct ActivationOp {
+struct ActivationOp : ActivationBase {
   static constexpr const char *kName = "activation";
   static constexpr int kInputs = 1, kOutputs = 1;
-  Activation kind = Activation::Relu;
-  Status init(const planformat::Instruction &instruction) { return readActivation(instruction, kind); }
   template <typename T> Status run(const KernelArgs &args) {
     const T *x = args.inputs[0].as<const T>();
     T *y = args.outputs[0].as<T>();
@@ -158,11 +145,9 @@ struct ActivationOp {
   }
 };
 
-struct ActivationGradOp {
+struct ActivationGradOp : ActivationBase {
   static constexpr const char *kName = "activation_grad";
   static constexpr int kInputs = 2, kOutputs = 1;
-  Activation kind = Activation::Relu;
-  Status init(const planformat::Instruction &instruction) { return readActivation(instruction, kind); }
   template <typename T> Status run(const KernelArgs &args) {
     const T *grad = args.inputs[0].as<const T>(), *x = args.inputs[1].as<const T>();
     T *y = args.outputs[0].as<T>();
@@ -234,7 +219,7 @@ struct UnpackOp : PackBase {
   template <typename T> Status run(const KernelArgs &args) {
     Packing p(args.inputs[0], dim);
     if (p.count != static_cast<int64_t>(args.outputs.size()))
-      return shapeError(kName, p.count, args.outputs.size());
+      return elementCountError(kName, p.count, args.outputs.size());
     copyMembers<true>(args, args.outputs, args.inputs[0], p, sizeof(T));
     return Status();
   }
@@ -246,7 +231,7 @@ struct PackOp : PackBase {
   template <typename T> Status run(const KernelArgs &args) {
     Packing p(args.outputs[0], dim);
     if (p.count != static_cast<int64_t>(args.inputs.size()))
-      return shapeError(kName, p.count, args.inputs.size());
+      return elementCountError(kName, p.count, args.inputs.size());
     copyMembers<false>(args, args.inputs, args.outputs[0], p, sizeof(T));
     return Status();
   }

@@ -136,14 +136,6 @@ struct TokenLossGradOp : NoAttributes {
   }
 };
 
-/// Elements of the global tensor.
-double globalCount(const TensorView &view) {
-  double count = 1;
-  for (int i = 0; i < view.rank; ++i)
-    count *= static_cast<double>(view.globalExtents[i]);
-  return count;
-}
-
 struct SquaredErrorOp : NoAttributes {
   static constexpr const char *kName = "squared_error";
   static constexpr int kInputs = 2, kOutputs = 1;

@@ -10,7 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/kernels/cpu/CpuKernels.h"
-#include "runtime/kernels/cpu/Einsum.h"
+#include "runtime/kernels/Einsum.h"
 #include "runtime/kernels/cpu/Gemm.h"
 #include "runtime/kernels/cpu/OneDnn.h"
 

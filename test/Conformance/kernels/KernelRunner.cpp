@@ -132,9 +132,7 @@ double test::worstError(const Tensor &got, const Tensor &want) {
   return worst;
 }
 
-namespace {
-
-DType dtypeOf(const Tensor &tensor, DType dtype) {
+DType test::dtypeOf(const Tensor &tensor, DType dtype) {
   switch (tensor.kind) {
   case Tensor::Kind::Int: return DType::I32;
   case Tensor::Kind::Scalars: return DType::F64;
@@ -143,13 +141,13 @@ DType dtypeOf(const Tensor &tensor, DType dtype) {
   return dtype;
 }
 
-template <typename T> void encodeAs(const std::vector<double> &values, std::byte *bytes) {
+template <typename T> static void encodeAs(const std::vector<double> &values, std::byte *bytes) {
   for (size_t i = 0; i < values.size(); ++i) {
     T value = static_cast<T>(values[i]);
     std::memcpy(bytes + i * sizeof(T), &value, sizeof(T));
   }
 }
-template <typename T> void decodeAs(const std::byte *bytes, std::vector<double> &values) {
+template <typename T> static void decodeAs(const std::byte *bytes, std::vector<double> &values) {
   for (size_t i = 0; i < values.size(); ++i) {
     T value;
     std::memcpy(&value, bytes + i * sizeof(T), sizeof(T));
@@ -157,14 +155,14 @@ template <typename T> void decodeAs(const std::byte *bytes, std::vector<double> 
   }
 }
 
-void encode(const Tensor &tensor, DType dtype, std::byte *bytes) {
+void test::encode(const Tensor &tensor, DType dtype, std::byte *bytes) {
   switch (dtype) {
   case DType::I32: return encodeAs<int32_t>(tensor.values, bytes);
   case DType::F64: return encodeAs<double>(tensor.values, bytes);
   default: return encodeAs<float>(tensor.values, bytes);
   }
 }
-void decode(Tensor &tensor, DType dtype, const std::byte *bytes) {
+void test::decode(Tensor &tensor, DType dtype, const std::byte *bytes) {
   switch (dtype) {
   case DType::I32: return decodeAs<int32_t>(bytes, tensor.values);
   case DType::F64: return decodeAs<double>(bytes, tensor.values);
@@ -172,9 +170,9 @@ void decode(Tensor &tensor, DType dtype, const std::byte *bytes) {
   }
 }
 
-size_t elementBytes(DType dtype) { return dtype == DType::F64 ? 8 : 4; }
+size_t test::elementBytes(DType dtype) { return dtype == DType::F64 ? 8 : 4; }
 
-TensorView viewOf(const Tensor &tensor, DType dtype, void *data) {
+TensorView test::viewOf(const Tensor &tensor, DType dtype, void *data) {
   TensorView view;
   view.data = data;
   view.dtype = dtype;
@@ -187,9 +185,11 @@ TensorView viewOf(const Tensor &tensor, DType dtype, void *data) {
   return view;
 }
 
-planformat::TensorType typeOf(const Tensor &tensor, DType dtype) {
+planformat::TensorType test::typeOf(const Tensor &tensor, DType dtype) {
   return {dtype, tensor.shape, sharding::TensorSharding::replicated(tensor.shape.size())};
 }
+
+namespace {
 
 /// Exactly the size of the tensor, so that AddressSanitizer sees every step outside.
 using Bytes = std::unique_ptr<std::byte[]>;

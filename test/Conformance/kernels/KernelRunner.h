@@ -72,6 +72,14 @@ Backend &cpuBackend();
 /// Null, with the reason in `reason`, when this build or machine has no CUDA device.
 Backend *cudaBackend(std::string &reason);
 
+// For backends: the element type and bytes of a tensor, its view and its type when elements are `dtype`.
+planformat::DType dtypeOf(const Tensor &tensor, planformat::DType dtype);
+size_t elementBytes(planformat::DType dtype);
+void encode(const Tensor &tensor, planformat::DType dtype, std::byte *bytes);
+void decode(Tensor &tensor, planformat::DType dtype, const std::byte *bytes);
+TensorView viewOf(const Tensor &tensor, planformat::DType dtype, void *data);
+planformat::TensorType typeOf(const Tensor &tensor, planformat::DType dtype);
+
 /// Runs on the CPU and fails the process's test through the status's message when the kernel fails.
 Tensors runCpu(const std::string &op, const planformat::Attributes &attributes, const Tensors &inputs, Tensors outputs,
                const RunOptions &options = {});

@@ -9,7 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/Einsum.h"
+#include "runtime/kernels/Einsum.h"
 
 #include <algorithm>
 
