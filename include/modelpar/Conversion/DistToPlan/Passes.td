@@ -1,0 +1,61 @@
+//===- Passes.td - from sharded functions to plan ---------------*- tablegen -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_CONVERSION_DISTTOPLAN_PASSES
+#define MODELPAR_CONVERSION_DISTTOPLAN_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def DistStage : Pass<"dist-stage", "::mlir::ModuleOp"> {
+  let summary = "cut @step into one function per program";
+  let description = [{
+    A schedule can order programs, not the ops of one function. Forward and backward run once per micro-batch, update once per step.
+
+    Precondition: phase `partitioned`; `@step` calls blocks with `nn.role`, and what leaves the micro-batch loop passes
+    `dist.accumulate`.
+
+    Postcondition: phase `staged`. `@step` is gone; `@stage0.forward`, `@stage0.backward` and `@stage0.update` have `dist.program` and
+    `dist.stage`. Step inputs are arguments with their `nn.*` attributes. A value that crosses programs is a result of one and an
+    argument of the other, with one name (`dist.buffer`), and `dist.per_micro_batch` unless it was accumulated. Programs read
+    parameters themselves. Each `dist.accumulate` stands in the program of its last contribution.
+
+    ```mlir
+    func.func @step(%x: !x {nn.input = "x"}) -> (!l {nn.output = "loss"}) {
+      %w = nn.read_parameter @w : !w
+      %0:2 = call @b.forward(%x, %w) {nn.role = #nn.role<forward>} : (!x, !w) -> (!l0, !s)
+      %1 = call @b.backward_weight(%0#1) {nn.role = #nn.role<backward_weight>} : (!s) -> !g0
+      %loss = dist.accumulate %0#0 over "mb" : (!l0) -> !l
+      %g = dist.accumulate %1 over "mb" : (!g0) -> !g
+      ...
+    // becomes
+    func.func @stage0.forward(%x: !x {nn.input = "x"}) -> (!s {dist.buffer = "act.0", dist.per_micro_batch}, !l {dist.buffer = "loss"})
+    func.func @stage0.backward(%s: !s {dist.buffer = "act.0", dist.per_micro_batch}) -> (!g {dist.buffer = "w.grad"})
+    func.func @stage0.update(%l: !l {dist.buffer = "loss"}, %g: !g {dist.buffer = "w.grad"}) -> (!l {nn.output = "loss"})
+    ```
+  }];
+  let dependentDialects = ["::mlir::func::FuncDialect"];
+}
+
+def ConvertDistToPlan : Pass<"convert-dist-to-plan", "::mlir::ModuleOp"> {
+  let summary = "lower programs over sharded tensors to instructions over buffers";
+  let description = [{
+    Every block function becomes one `plan.block`, every program a `plan.program`, values become buffers. A result may take the bytes
+    of an operand that dies in its op when the op allows it (InPlaceOpInterface). What a block returns is written straight into the
+    caller's buffer; what a program returns, into the stage's buffers; parameters are read and updated where they are.
+    Collectives go to stream 1, everything else to stream 0.
+
+    Precondition: phase `staged`, no `dist.reshard`.
+
+    Postcondition: only plan ops; no events, schedule and offsets yet (`plan-schedule`, `plan-insert-events`, `plan-allocate`).
+  }];
+  let options = [
+    Option<"deviceKind", "device", "std::string", "\"cpu\"", "Kind of device that kernels' workspace is planned for">
+  ];
+  let dependentDialects = ["::modelpar::plan::PlanDialect"];
+}
+
+#endif // MODELPAR_CONVERSION_DISTTOPLAN_PASSES

@@ -1,0 +1,131 @@
+//===- Storage.cpp - which values of a function share bytes ---------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// In-place decisions on the list order of one straight-line body. Events keep them true
+// across streams: an overwriting instruction waits for all earlier accesses.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Conversion/DistToPlan/Storage.h"
+
+#include "modelpar/Interfaces/InPlaceOpInterface.h"
+
+using namespace mlir;
+using namespace modelpar;
+
+/// True when `op` uses the value once and nothing uses it later.
+static bool diesIn(Value value, Operation *op) {
+  unsigned usesHere = 0;
+  for (Operation *user : value.getUsers()) {
+    if (user == op)
+      ++usesHere;
+    else if (!user->isBeforeInBlock(op))
+      return false;
+  }
+  return usesHere == 1;
+}
+
+UpdatedArguments modelpar::findUpdatedArguments(Tensors &tensors, func::FuncOp function) {
+  Operation *terminator = function.getBody().front().getTerminator();
+  UpdatedArguments updated(terminator->getNumOperands(), -1);
+  for (OpOperand &returned : terminator->getOpOperands()) {
+    auto result = dyn_cast<OpResult>(returned.get());
+    auto op = result ? dyn_cast<InPlaceOpInterface>(result.getOwner()) : InPlaceOpInterface();
+    if (!op || !result.hasOneUse())
+      continue;
+    for (unsigned operand : op.getInPlaceOperands(result.getResultNumber())) {
+      auto argument = operand < op->getNumOperands() ? dyn_cast<BlockArgument>(op->getOperand(operand)) : BlockArgument();
+      if (argument && tensors.sameLayout(argument.getType(), result.getType()) && diesIn(argument, op)) {
+        updated[returned.getOperandNumber()] = static_cast<int>(argument.getArgNumber());
+        break;
+      }
+    }
+  }
+  return updated;
+}
+
+Contributions modelpar::findContributions(Tensors &tensors, dist::AccumulateOp op) {
+  Contributions result;
+  auto isLocal = [](Value value) { return value.getDefiningOp() != nullptr; };
+  result.values.assign(op.getInputs().begin(), op.getInputs().end());
+  llvm::stable_sort(result.values, [&](Value a, Value b) {
+    if (!isLocal(a) || !isLocal(b))
+      return isLocal(a) && !isLocal(b);
+    return a.getDefiningOp() != b.getDefiningOp() && a.getDefiningOp()->isBeforeInBlock(b.getDefiningOp());
+  });
+  Value first = result.values.front();
+  result.firstIsDirect = tensors.mesh().numMicroBatches() == 1 && isLocal(first) && first.hasOneUse() &&
+                         !isa<dist::AccumulateOp>(first.getDefiningOp()) &&
+                         tensors.sameLayout(first.getType(), op.getResult().getType());
+  return result;
+}
+
+void Storage::start(Value value, Place place, Overwrite overwrite, Value only) {
+  slots_[value] = static_cast<unsigned>(all_.size());
+  all_.push_back({place, overwrite, only});
+}
+
+bool Storage::bind(Value value, Place place) {
+  Slot &slot = all_[slotOf(value)];
+  if (slot.place.kind == Place::Kind::Local)
+    slot.place = place;
+  return slot.place == place;
+}
+
+/// Operands that result `index` of the op may be written over, best first.
+SmallVector<unsigned> Storage::candidates(Operation *op, unsigned index) const {
+  if (auto inPlace = dyn_cast<InPlaceOpInterface>(op))
+    return inPlace.getInPlaceOperands(index);
+  if (isa<dist::AllReduceOp>(op))
+    return {index};
+  if (auto call = dyn_cast<func::CallOp>(op))
+    if (int argument = updates_(call)[index]; argument >= 0)
+      return {static_cast<unsigned>(argument)};
+  return {};
+}
+
+bool Storage::mayOverwrite(Operation *op, unsigned operand, Value result) const {
+  if (operand >= op->getNumOperands())
+    return false;
+  Value value = op->getOperand(operand);
+  const Slot &slot = all_[slotOf(value)];
+  if (slot.overwrite == Overwrite::Never || (slot.overwrite == Overwrite::Only && slot.only != result))
+    return false;
+  return tensors_.sameLayout(value.getType(), result.getType()) && diesIn(value, op);
+}
+
+void Storage::groupResult(Operation *op, unsigned index) {
+  Value result = op->getResult(index);
+  for (unsigned operand : candidates(op, index))
+    if (mayOverwrite(op, operand, result)) {
+      slots_[result] = slotOf(op->getOperand(operand));
+      return;
+    }
+  start(result, Place(), Overwrite::Anyone);
+}
+
+void Storage::group(Block &body) {
+  for (Operation &op : body) {
+    if (auto assume = dyn_cast<dist::AssumeOp>(op)) { // The same bytes, by decree.
+      slots_[assume.getResult()] = slotOf(assume.getInput());
+      all_[slotOf(assume.getInput())].overwrite = Overwrite::Never;
+      continue;
+    }
+    if (auto accumulate = dyn_cast<dist::AccumulateOp>(op)) {
+      Contributions contributions = findContributions(tensors_, accumulate);
+      Value first = contributions.values.front();
+      if (contributions.firstIsDirect && placeOf(first).kind == Place::Kind::Local)
+        slots_[accumulate.getResult()] = slotOf(first);
+      else
+        start(accumulate.getResult(), Place(), Overwrite::Anyone);
+      continue;
+    }
+    for (unsigned index = 0; index < op.getNumResults(); ++index)
+      if (!slots_.contains(op.getResult(index)))
+        groupResult(&op, index);
+  }
+}
