@@ -100,14 +100,19 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     return addPartitioned(manager, options);
   case Phase::Staged:
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
-#ifdef HAVE_PLANT
-    manager.addPass(plan::createDistStage());
+#ifdef HAVE_D2P
+    manager.addPass(createDistStage());
 #endif
     return;
   case Phase::Scheduled:
-    // Values become buffers with offsets, ops become instructions on streams.
+    // Values become buffers, ops become instructions on streams.
 #ifdef HAVE_D2P
     manager.addPass(createConvertDistToPlan());
+    // Programs are there: their order says how many micro-batches are in flight, so how many slots buffers have.
+    manager.addPass(plan::createPlanSchedule());
+    // Streams run on their own until events order them, and only that order says which values may share bytes.
+    manager.addPass(plan::createPlanInsertEvents());
+    manager.addPass(plan::createPlanAllocate());
 #endif
     return;
   }

@@ -191,8 +191,9 @@ void Converter::addInput(func::FuncOp function, unsigned index, StringAttr name)
   auto dims = function.getArgAttrOfType<ArrayAttr>(index, nn::kDimNamesAttr);
   OpBuilder::InsertionGuard guard(builder_);
   builder_.setInsertionPointToEnd(module_.getBody());
-  inputOps_.push_back(plan::InputOp::create(builder_, function.getLoc(), name.getValue(), type, role ? role.getValue() : "data",
-                                            range, dims ? dims : builder_.getArrayAttr({})));
+  inputOps_.push_back(plan::InputOp::create(builder_, function.getLoc(), name, TypeAttr::get(type),
+                                            role ? role : builder_.getStringAttr("data"), builder_.getDenseF64ArrayAttr(range),
+                                            dims ? dims : builder_.getArrayAttr({})));
 }
 
 LogicalResult Converter::bindArguments(func::FuncOp function, Storage &storage) {

@@ -21,6 +21,8 @@
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 
+#include <functional>
+
 namespace modelpar {
 
 /// Where a slot's bytes are.
@@ -49,9 +51,9 @@ UpdatedArguments findUpdatedArguments(Tensors &tensors, mlir::func::FuncOp funct
 class Storage {
 public:
   /// Results of a call that the callee can write over its arguments.
-  using CalleeUpdates = llvm::function_ref<llvm::ArrayRef<int>(mlir::func::CallOp)>;
+  using CalleeUpdates = std::function<llvm::ArrayRef<int>(mlir::func::CallOp)>;
 
-  Storage(Tensors &tensors, CalleeUpdates updates) : tensors_(tensors), updates_(updates) {}
+  Storage(Tensors &tensors, CalleeUpdates updates) : tensors_(tensors), updates_(std::move(updates)) {}
 
   /// Who may write over the bytes of a value that was there before the body's ops, once it is dead.
   enum class Overwrite { Never, Anyone, Only };

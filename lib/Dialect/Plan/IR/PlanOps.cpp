@@ -36,7 +36,7 @@ static RankedTensorType tensorOf(Value value) { return cast<BufferType>(value.ge
 
 LogicalResult InputOp::verify() {
   int64_t rank = cast<RankedTensorType>(getType()).getRank();
-  if (static_cast<int64_t>(getDimNames().size()) != rank) // C1
+  if (!getDimNames().empty() && static_cast<int64_t>(getDimNames().size()) != rank) // C1
     return emitOpError() << "expected " << rank << " dimension names, found " << getDimNames().size();
   if (getRange().size() != 2 || getRange()[0] > getRange()[1]) // C2
     return emitOpError() << "expected a range of two bounds in order";

@@ -26,7 +26,7 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let summary = "an input of the step, and what fills it";
   let description = [{
     Example: `plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["b", "s"]`.
-    C1. one name per dimension. C2. two range bounds, in order.
+    C1. one name per dimension, or none. C2. two range bounds, in order.
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, DenseF64ArrayAttr:$range, StrArrayAttr:$dim_names);
   let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
