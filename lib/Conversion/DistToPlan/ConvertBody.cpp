@@ -91,7 +91,7 @@ LogicalResult BodyEmitter::emit(Block &body) {
 
 LogicalResult BodyEmitter::emit(Operation *op) {
   // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes.
-  if (isa<ParameterUseOpInterface, dist::AssumeOp>(op))
+  if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp, dist::AssumeOp>(op))
     return success();
   if (auto accumulate = dyn_cast<dist::AccumulateOp>(op)) {
     for (Value contribution : findContributions(tensors_, accumulate).values)

@@ -130,7 +130,7 @@ LogicalResult Converter::convertBlock(func::FuncOp function) {
   for (BlockArgument argument : body.getArguments())
     storage.start(argument, Place::argument(argument.getArgNumber()), Storage::Overwrite::Never);
   for (Operation &op : body)
-    if (isa<func::CallOp, dist::AccumulateOp, ParameterUseOpInterface>(op))
+    if (isa<func::CallOp, dist::AccumulateOp, nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp>(op))
       return op.emitOpError() << "expected in a program, found in block @" << function.getSymName();
   storage.group(body);
 

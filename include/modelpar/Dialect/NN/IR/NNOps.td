@@ -164,7 +164,7 @@ def NN_MatmulOp : NN_ComputeOp<"matmul", [NN_Differentiable], NN_MatrixCost> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_AddOp : NN_ComputeOp<"add", [NN_Differentiable]> {
+def NN_AddOp : NN_ComputeOp<"add", [NN_InPlaceOf, NN_Differentiable]> {
   let summary = "elementwise sum; the right side may lack leading dimensions (a bias)";
   let description = [{
     Linear in both operands together: partial operands over the same axes may be added before they are reduced.
@@ -178,9 +178,12 @@ def NN_AddOp : NN_ComputeOp<"add", [NN_Differentiable]> {
   }];
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs);
   let results = (outs NN_Tensor:$result);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {0, 1}; }
+  }];
 }
 
-def NN_MulOp : NN_ComputeOp<"mul", [NN_Differentiable]> {
+def NN_MulOp : NN_ComputeOp<"mul", [NN_InPlaceOf, NN_Differentiable]> {
   let summary = "elementwise product of tensors of one shape";
   let description = [{
     - C1: operands and result have one shape and element type.
@@ -191,6 +194,9 @@ def NN_MulOp : NN_ComputeOp<"mul", [NN_Differentiable]> {
   }];
   let arguments = (ins NN_Tensor:$lhs, NN_Tensor:$rhs);
   let results = (outs NN_Tensor:$result);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {0, 1}; }
+  }];
 }
 
 def NN_ReduceSumOp : NN_ComputeOp<"reduce_sum"> {
@@ -207,7 +213,7 @@ def NN_ReduceSumOp : NN_ComputeOp<"reduce_sum"> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_SumOp : NN_ComputeOp<"sum", [NN_Differentiable]> {
+def NN_SumOp : NN_ComputeOp<"sum", [NN_InPlace, NN_Differentiable]> {
   let summary = "sum of tensors of one shape";
   let description = [{
     Adds in operand order. Linear in all operands together: partial operands over the same axes may be added before they are reduced.
@@ -223,7 +229,7 @@ def NN_SumOp : NN_ComputeOp<"sum", [NN_Differentiable]> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_ActivationOp : NN_ComputeOp<"activation", [NN_Differentiable]> {
+def NN_ActivationOp : NN_ComputeOp<"activation", [NN_InPlace, NN_Differentiable]> {
   let summary = "elementwise non-linearity";
   let description = [{
     With Φ the normal distribution function and σ(x) = 1/(1+exp(-x)): `relu` max(x, 0); `gelu` x·Φ(x) by erf; `gelu_tanh`
@@ -239,7 +245,7 @@ def NN_ActivationOp : NN_ComputeOp<"activation", [NN_Differentiable]> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_ActivationGradOp : NN_ComputeOp<"activation_grad"> {
+def NN_ActivationGradOp : NN_ComputeOp<"activation_grad", [NN_InPlace]> {
   let summary = "gradient of activation: grad · f'(input)";
   let description = [{
     The derivative of `relu` at 0 is 0.
@@ -254,7 +260,7 @@ def NN_ActivationGradOp : NN_ComputeOp<"activation_grad"> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_DropoutOp : NN_ComputeOp<"dropout", [NN_Differentiable]> {
+def NN_DropoutOp : NN_ComputeOp<"dropout", [NN_InPlace, NN_Differentiable]> {
   let summary = "zero elements with probability `rate`, scale the others by 1/(1-rate)";
   let description = [{
     Counter-based: whether element i (row-major in the global tensor) is dropped is a function of (seed, step, `key`, call instance, i)
@@ -478,7 +484,7 @@ def NN_SoftmaxStatsOp : NN_ComputeOp<"softmax_stats", [NN_Differentiable]> {
   let results = (outs NN_Tensor:$lse, NN_Tensor:$target_logit);
 }
 
-def NN_SoftmaxStatsGradOp : NN_ComputeOp<"softmax_stats_grad"> {
+def NN_SoftmaxStatsGradOp : NN_ComputeOp<"softmax_stats_grad", [NN_InPlace]> {
   let summary = "logits[.., v], targets[..], lse[..], lse_grad[..], target_grad[..] -> gradient of logits";
   let description = [{
     exp(logits - lse) · lse_grad + onehot(targets) · target_grad; a target outside [0, v) has no one. A row whose lse_grad is 0
@@ -548,7 +554,7 @@ def NN_SquaredErrorOp : NN_ComputeOp<"squared_error", [NN_Loss]> {
   let results = (outs NN_Tensor:$loss);
 }
 
-def NN_SquaredErrorGradOp : NN_ComputeOp<"squared_error_grad"> {
+def NN_SquaredErrorGradOp : NN_ComputeOp<"squared_error_grad", [NN_InPlace]> {
   let summary = "2 (prediction - target) / count";
   let description = [{
     count: elements of the global tensor, whatever the shard.
@@ -600,7 +606,7 @@ def NN_ClipScaleOp : NN_ComputeOp<"clip_scale"> {
   let results = (outs NN_Tensor:$norm, NN_Tensor:$scale);
 }
 
-def NN_AdamWOp : NN_ComputeOp<"adamw"> {
+def NN_AdamWOp : NN_ComputeOp<"adamw", [NN_InPlaceOf]> {
   let summary = "AdamW (Loshchilov and Hutter, arXiv:1711.05101) with bias correction; returns new parameter and moments";
   let description = [{
     With lr, wd, β₁, β₂, ε and the step number n (from 1) of the scalars, and g = scale · grad:
@@ -624,9 +630,12 @@ def NN_AdamWOp : NN_ComputeOp<"adamw"> {
   let arguments = (ins NN_Tensor:$parameter, NN_Tensor:$grad, NN_Tensor:$exp_avg, NN_Tensor:$exp_avg_sq,
                        NN_Tensor:$scale, NN_Scalars:$scalars, BoolAttr:$weight_decay);
   let results = (outs NN_Tensor:$new_parameter, NN_Tensor:$new_exp_avg, NN_Tensor:$new_exp_avg_sq);
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {result == 0 ? 0u : result + 1}; }
+  }];
 }
 
-def NN_SgdOp : NN_ComputeOp<"sgd"> {
+def NN_SgdOp : NN_ComputeOp<"sgd", [NN_InPlace]> {
   let summary = "parameter - lr · (scale · grad + weight decay · parameter)";
   let description = [{
     `weight_decay` false: no decay. With scale 0 the result is the parameter unchanged (a skipped step).
