@@ -82,7 +82,8 @@ void readLinks(json::Object &o, Cluster &cluster) {
   int64_t devices = cluster.numDevices();
   int64_t reached = cluster.links.empty() ? 1 : cluster.links.back().ranks;
   if (o.errors().empty() && reached < devices)
-    o.error("links", "the outermost level connects " + std::to_string(reached) + " ranks, expected all " + std::to_string(devices));
+    o.error("links", "the outermost level connects " + std::to_string(reached) + " ranks, expected all " +
+                         std::to_string(devices));
 }
 
 } // namespace

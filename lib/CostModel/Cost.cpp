@@ -20,7 +20,8 @@ double opSeconds(const Cluster &cluster, DType dtype, double flops, double bytes
   return cluster.launchOverhead + std::max(peak > 0 ? flops / peak : 0, bandwidth > 0 ? bytes / bandwidth : 0);
 }
 
-CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks, double bytes) {
+CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks,
+                              double bytes) {
   CollectiveCost cost;
   cost.seconds = cluster.launchOverhead;
   if (!link || ranks <= 1)
@@ -49,7 +50,8 @@ struct BodyCost {
 
 class Predictor {
 public:
-  Predictor(const Plan &plan, const Cluster &cluster) : plan_(plan), cluster_(cluster), blocks_(plan.blocks.size()), done_(plan.blocks.size()) {
+  Predictor(const Plan &plan, const Cluster &cluster)
+      : plan_(plan), cluster_(cluster), blocks_(plan.blocks.size()), done_(plan.blocks.size()) {
     for (const TensorType &type : plan.types)
       typeBytes_.push_back(static_cast<double>(maxShardBytes(type)));
   }

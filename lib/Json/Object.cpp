@@ -126,7 +126,8 @@ static std::optional<std::string> toString(const Value &value, std::string &prob
   return std::nullopt;
 }
 
-static std::optional<size_t> toChoice(const Value &value, std::initializer_list<std::string_view> choices, std::string &problem) {
+static std::optional<size_t> toChoice(const Value &value, std::initializer_list<std::string_view> choices,
+                                      std::string &problem) {
   if (value.is_string()) {
     auto found = std::find(choices.begin(), choices.end(), value.get_ref<const std::string &>());
     if (found != choices.end())
@@ -166,7 +167,8 @@ static const Value &nullValue() {
   return null;
 }
 
-Object::Object(const Value &value, std::string pointer, Errors &errors) : pointer_(std::move(pointer)), errors_(&errors) {
+Object::Object(const Value &value, std::string pointer, Errors &errors)
+    : pointer_(std::move(pointer)), errors_(&errors) {
   if (value.is_object())
     value_ = &value;
   else
@@ -237,9 +239,7 @@ std::optional<std::string> Object::optionalString(std::string_view key) {
   return result;
 }
 
-std::string Object::string(std::string_view key) {
-  return require(key) ? optionalString(key).value_or("") : "";
-}
+std::string Object::string(std::string_view key) { return require(key) ? optionalString(key).value_or("") : ""; }
 
 std::optional<bool> Object::optionalBoolean(std::string_view key) {
   const Value *value = find(key);
@@ -308,9 +308,8 @@ std::optional<std::vector<std::string>> Object::optionalStrings(std::string_view
   const Value *value = optionalArray(key);
   if (!value)
     return std::nullopt;
-  return toVector<std::string>(*value, pointer(key), *errors_, [](const Value &element, std::string &problem) {
-    return toString(element, problem);
-  });
+  return toVector<std::string>(*value, pointer(key), *errors_,
+                               [](const Value &element, std::string &problem) { return toString(element, problem); });
 }
 
 std::vector<std::string> Object::strings(std::string_view key) {

@@ -58,7 +58,8 @@ public:
   bool number_integer(int64_t value) { return emit(value); }
   bool number_unsigned(uint64_t value) {
     if (value > static_cast<uint64_t>(Object::kMaxInt))
-      return fail(startOfNumber(), "integer " + std::to_string(value) + " is out of range, expected at most 9223372036854775807");
+      return fail(startOfNumber(),
+                  "integer " + std::to_string(value) + " is out of range, expected at most 9223372036854775807");
     return emit(static_cast<int64_t>(value));
   }
   bool number_float(double value, const std::string &token) {
@@ -82,12 +83,14 @@ public:
       return fail(startOfString(), tooLong(key));
     Frame &frame = stack_.back();
     if (!frame.keys.insert(key).second)
-      return fail(startOfString(), "duplicate key " + Value(shorten(key)).dump(-1, ' ', false, Value::error_handler_t::replace));
+      return fail(startOfString(),
+                  "duplicate key " + Value(shorten(key)).dump(-1, ' ', false, Value::error_handler_t::replace));
     frame.key = std::move(key);
     return true;
   }
   bool parse_error(size_t position, const std::string &, const nlohmann::detail::exception &exception) {
-    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ...": ours has the place already.
+    // "[json.exception.parse_error.101] parse error at line 1, column 2: syntax error while ...": ours has the place
+    // already.
     std::string_view what = exception.what();
     if (size_t end = what.find("] "); end != what.npos)
       what.remove_prefix(end + 2);

@@ -49,12 +49,15 @@ struct ProgramEffects {
     Use read = Use::None;  ///< How content from before the program is used; the strongest of several.
     Use write = Use::None; ///< The same of writes.
     std::string reader;    ///< The first instruction that reads it.
+    TypeId left = -1;      ///< Type of the last value written.
   };
   std::map<BufferId, BufferUse> buffers;
 };
 
-/// Order, races, liveness and collectives inside one program, its calls expanded. `where` is "stage 0, program forward".
-ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where, Findings &findings);
+/// Order, races, liveness and collectives inside one program, its calls expanded. `where` is "stage 0, program
+/// forward".
+ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where,
+                            Findings &findings);
 
 /// Buffers along the schedule of one stage, given the effects of its programs.
 void checkSchedule(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings);

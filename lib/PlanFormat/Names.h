@@ -20,10 +20,10 @@ namespace modelpar::planformat {
 
 // In the order of the enumerators.
 inline constexpr std::array<std::string_view, 4> kStorageNames = {"argument", "buffer", "local", "alias"};
-inline constexpr std::array<std::string_view, 6> kInstructionNames = {"kernel", "collective", "call",
-                                                                      "accumulate", "load", "wait"};
-inline constexpr std::array<std::string_view, 7> kBufferNames = {"parameter", "gradient", "optimizer_state", "activation",
-                                                                 "input", "output", "scalars"};
+inline constexpr std::array<std::string_view, 6> kInstructionNames = {"kernel",     "collective", "call",
+                                                                      "accumulate", "load",       "wait"};
+inline constexpr std::array<std::string_view, 7> kBufferNames = {
+    "parameter", "gradient", "optimizer_state", "activation", "input", "output", "scalars"};
 inline constexpr std::array<std::string_view, 5> kProgramNames = {"forward", "backward_input", "backward_weight",
                                                                   "backward", "update"};
 

@@ -17,7 +17,7 @@ struct DTypeEntry {
   std::string_view name;
   int64_t bytes;
 };
-constexpr DTypeEntry kDTypes[] = {{DType::F32, "f32", 4},   {DType::F64, "f64", 8}, {DType::BF16, "bf16", 2},
+constexpr DTypeEntry kDTypes[] = {{DType::F32, "f32", 4}, {DType::F64, "f64", 8}, {DType::BF16, "bf16", 2},
                                   {DType::F16, "f16", 2}, {DType::I32, "i32", 4}, {DType::I64, "i64", 8}};
 
 const DTypeEntry &entry(DType type) {

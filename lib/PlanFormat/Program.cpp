@@ -33,10 +33,10 @@ void merge(Clock &into, const Clock &from) {
     into[s] = std::max(into[s], from[s]);
 }
 
-/// A value in one expansion of a body. Bytes belong to the identity that wrote them last. Aliases of one value, and the values of one buffer, are
-/// a family: the same bytes under several types. A member that has content of its own (written, or found there by a read) may be read
-/// only as long as no other member was written: an in-place result ends the life of what it was made from. A member without
-/// content of its own is a view of whatever the family holds.
+/// A value in one expansion of a body. Bytes belong to the identity that wrote them last. Aliases of one value, and the
+/// values of one buffer, are a family: the same bytes under several types. A member that has content of its own
+/// (written, or found there by a read) may be read only as long as no other member was written: an in-place result ends
+/// the life of what it was made from. A member without content of its own is a view of whatever the family holds.
 struct Identity {
   int32_t root = -1;    ///< The family.
   BufferId buffer = -1; ///< The buffer this is, if any.
@@ -48,6 +48,7 @@ struct Identity {
 struct Place {
   int64_t begin = 0, end = 0;
   int32_t identity = -1;
+  TypeId type = 0;
 };
 
 struct Frame {
@@ -73,7 +74,8 @@ struct Segment {
 
 class ProgramChecker {
 public:
-  ProgramChecker(const Plan &plan, const Stage &stage, Findings &findings) : plan_(plan), stage_(stage), findings_(findings) {
+  ProgramChecker(const Plan &plan, const Stage &stage, Findings &findings)
+      : plan_(plan), stage_(stage), findings_(findings) {
     for (const TensorType &type : plan.types)
       typeBytes_.push_back(maxShardBytes(type));
   }
@@ -92,7 +94,8 @@ private:
 
   void walk(const Body &body, const std::string &where, int64_t base, std::vector<Place> bound) {
     int32_t id = static_cast<int32_t>(frames_.size());
-    frames_.push_back({&body, where, base, {}, std::vector<Clock>(body.numEvents), std::vector<int32_t>(body.numEvents, -1)});
+    frames_.push_back(
+        {&body, where, base, {}, std::vector<Clock>(body.numEvents), std::vector<int32_t>(body.numEvents, -1)});
     placeValues(id, bound);
     // The fork at the start.
     Clock start = tails_[0];
@@ -123,6 +126,7 @@ private:
       case Value::Storage::Argument:
         p = bound[value.index];
         p.end = p.begin + typeBytes_[value.type];
+        p.type = value.type;
         return;
       case Value::Storage::Buffer:
         p.begin = stage_.buffers[value.index].offset;
@@ -140,6 +144,7 @@ private:
         break;
       }
       p.end = p.begin + typeBytes_[value.type];
+      p.type = value.type;
       p.identity = static_cast<int32_t>(identities_.size());
       if (identity.root < 0)
         identity.root = p.identity;
@@ -168,7 +173,8 @@ private:
     if (i.record >= 0) {
       int32_t &recorder = frames_[frame].recorders[i.record];
       if (recorder >= 0)
-        findings_.add(at(frame, index), "records event " + std::to_string(i.record) + " a second time, after " + describe(body, recorder));
+        findings_.add(at(frame, index), "records event " + std::to_string(i.record) + " a second time, after " +
+                                            describe(body, recorder));
       recorder = index;
       frames_[frame].events[i.record] = tails_[i.stream];
     }
@@ -218,7 +224,8 @@ private:
   // Collectives
   //===--------------------------------------------------------------------===//
 
-  /// All ranks of a stage run one list, so a communicator's calls are in one order everywhere exactly when they are ordered here.
+  /// All ranks of a stage run one list, so a communicator's calls are in one order everywhere exactly when they are
+  /// ordered here.
   void collectiveOrder(int32_t node, const Instruction &i) {
     std::vector<sharding::AxisRef> axes = i.axes;
     std::sort(axes.begin(), axes.end());
@@ -240,7 +247,8 @@ private:
     return a == b || nodes_[b].before[nodes_[a].stream] > nodes_[a].position;
   }
 
-  /// Within one instruction an output may have an input's place where it is declared as its alias (in place); nothing else overlaps.
+  /// Within one instruction an output may have an input's place where it is declared as its alias (in place); nothing
+  /// else overlaps.
   void selfOverlap(int32_t frame, int32_t index, const Instruction &i) {
     struct Access {
       Place place;
@@ -255,15 +263,17 @@ private:
     if (i.workspace >= 0)
       accesses.push_back({scratch(frame, i), true});
     std::erase_if(accesses, [](const Access &a) { return a.place.begin == a.place.end; });
-    std::sort(accesses.begin(), accesses.end(), [](const Access &a, const Access &b) { return a.place.begin < b.place.begin; });
+    std::sort(accesses.begin(), accesses.end(),
+              [](const Access &a, const Access &b) { return a.place.begin < b.place.begin; });
     for (size_t a = 0; a < accesses.size(); ++a)
       for (size_t b = a + 1; b < accesses.size() && accesses[b].place.begin < accesses[a].place.end; ++b) {
         const Access &x = accesses[a], &y = accesses[b];
         const Place &in = x.write ? y.place : x.place, &out = x.write ? x.place : y.place;
         bool inPlace = x.write != y.write && in.begin == out.begin && sameFamily(in.identity, out.identity);
         if ((x.write || y.write) && !inPlace)
-          findings_.add(at(frame, index), "an output or the workspace (" + valueText(out.identity) + ") overlaps another operand (" +
-                                              valueText(in.identity) + ") and is not its alias");
+          findings_.add(at(frame, index), "an output or the workspace (" + valueText(out.identity) +
+                                              ") overlaps another operand (" + valueText(in.identity) +
+                                              ") and is not its alias");
       }
   }
 
@@ -333,8 +343,9 @@ private:
     segments_.emplace(place.begin, fresh);
     identities_[place.identity].hasContent = true;
     if (BufferId buffer = identities_[place.identity].buffer; buffer >= 0) {
-      Use &strongest = effects_.buffers[buffer].write;
-      strongest = std::max(strongest, use);
+      ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
+      effect.write = std::max(effect.write, use);
+      effect.left = place.type;
     }
   }
 
@@ -344,12 +355,13 @@ private:
     return first && *first;
   }
 
-  /// An accumulation that micro-batch 0 begins with a write must be the first of its program, or it drops what was added.
+  /// An accumulation that micro-batch 0 begins with a write must be the first of its program, or it drops what was
+  /// added.
   void beginsOnce(int32_t node, const Place &place) {
     auto it = segments_.lower_bound(place.begin);
     if (it != segments_.end() && it->first < place.end && it->second.writer >= 0)
-      findings_.add(nodeText(node), "begins the sum in " + valueText(place.identity) + ", which " + nodeText(it->second.writer) +
-                                        " has written before");
+      findings_.add(nodeText(node), "begins the sum in " + valueText(place.identity) + ", which " +
+                                        nodeText(it->second.writer) + " has written before");
   }
 
   bool sameFamily(int32_t a, int32_t b) const { return identities_[a].root == identities_[b].root; }
@@ -361,7 +373,8 @@ private:
   void exposed(int32_t node, const Place &place, Use use) {
     BufferId buffer = identities_[place.identity].buffer;
     if (buffer < 0)
-      return findings_.add(nodeText(node), "reads " + valueText(place.identity) + ", which no instruction before it has written");
+      return findings_.add(nodeText(node),
+                           "reads " + valueText(place.identity) + ", which no instruction before it has written");
     identities_[place.identity].hasContent = true;
     ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
     if (effect.read == Use::None)
@@ -387,8 +400,8 @@ private:
   }
 
   void race(int32_t node, std::string_view does, const Place &place, std::string_view otherDoes, int32_t other) {
-    findings_.add(nodeText(node), std::string(does) + " " + valueText(place.identity) + " while " + nodeText(other) + " " +
-                                      std::string(otherDoes) + " the same bytes: no event or stream orders them");
+    findings_.add(nodeText(node), std::string(does) + " " + valueText(place.identity) + " while " + nodeText(other) +
+                                      " " + std::string(otherDoes) + " the same bytes: no event or stream orders them");
   }
 
   void overwritten(int32_t node, const Place &place, const Segment &segment) {
@@ -403,8 +416,8 @@ private:
   std::vector<Frame> frames_;
   std::vector<Identity> identities_;
   std::vector<Node> nodes_;
-  std::array<Clock, kMaxStreams> tails_{}; ///< What is done when the next instruction of a stream starts.
-  Clock counts_{};                         ///< Instructions issued per stream.
+  std::array<Clock, kMaxStreams> tails_{};  ///< What is done when the next instruction of a stream starts.
+  Clock counts_{};                          ///< Instructions issued per stream.
   std::array<int32_t, kMaxStreams> last_{}; ///< Last node per stream.
   std::map<BufferId, int32_t> bufferRoots_;
   std::map<int64_t, Segment> segments_;
@@ -414,7 +427,8 @@ private:
 
 } // namespace
 
-ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where, Findings &findings) {
+ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where,
+                            Findings &findings) {
   return ProgramChecker(plan, stage, findings).check(program, where);
 }
 

@@ -40,7 +40,9 @@ public:
     plan_.deviceKind = o.choice("device", {"cpu", "cuda"}) == 0 ? "cpu" : "cuda";
     plan_.optimizer = o.choice("optimizer", {"adamw", "sgd"}) == 0 ? "adamw" : "sgd";
     std::vector<sharding::MeshAxis> axes;
-    elements(o, "mesh", axes, [](json::Object &axis) { return sharding::MeshAxis{axis.string("name"), axis.integer("size", 1, kMaxId)}; });
+    elements(o, "mesh", axes, [](json::Object &axis) {
+      return sharding::MeshAxis{axis.string("name"), axis.integer("size", 1, kMaxId)};
+    });
     plan_.mesh = sharding::Mesh(std::move(axes));
     plan_.globalBatch = o.integer("global_batch", 0);
     plan_.sequence = o.integer("sequence", 0);
@@ -118,7 +120,8 @@ private:
       }
     }
     if (!good) {
-      errors_.add(pointer, "expected an axis of the mesh (\"tp\") or a part of one (\"tp:(1)2\"), found " + json::describe(value));
+      errors_.add(pointer, "expected an axis of the mesh (\"tp\") or a part of one (\"tp:(1)2\"), found " +
+                               json::describe(value));
       ref = {"", 1, 1};
     }
     return ref;
@@ -267,14 +270,16 @@ private:
         result[key] = std::move(*parsed);
       else
         errors_.add(json::join(o.pointer("attributes"), key),
-                    "expected a boolean, number, string, array of integers or {\"f64\": [...]}, found " + json::describe(element));
+                    "expected a boolean, number, string, array of integers or {\"f64\": [...]}, found " +
+                        json::describe(element));
     }
     return result;
   }
 
   Instruction instruction(json::Object &o) {
     Instruction i;
-    i.kind = static_cast<Instruction::Kind>(o.choice("kind", {"kernel", "collective", "call", "accumulate", "load", "wait"}));
+    i.kind = static_cast<Instruction::Kind>(
+        o.choice("kind", {"kernel", "collective", "call", "accumulate", "load", "wait"}));
     i.op = o.optionalString("op").value_or("");
     i.inputs = ids(o.integers("inputs", 0, kMaxId));
     i.outputs = ids(o.integers("outputs", 0, kMaxId));
@@ -287,7 +292,8 @@ private:
     bool collective = i.kind == Instruction::Kind::Collective, call = i.kind == Instruction::Kind::Call;
     if (const json::Value *list = collective ? &o.array("axes") : o.optionalArray("axes"))
       i.axes = axes(*list, o.pointer("axes"));
-    if (const json::Value *reduce = collective ? &o.any("reduce") : o.optionalAny("reduce"); reduce && !reduce->is_null())
+    if (const json::Value *reduce = collective ? &o.any("reduce") : o.optionalAny("reduce");
+        reduce && !reduce->is_null())
       i.reduce = reduceKind(*reduce, o.pointer("reduce"));
     i.dim = optionalId(o, "dim", -1);
     i.sourceDim = optionalId(o, "source_dim", -1);
@@ -339,7 +345,9 @@ private:
     const json::Value &schedule = o.array("schedule");
     for (size_t i = 0; i < schedule.size(); ++i) {
       const json::Value &pair = schedule[i];
-      auto isId = [](const json::Value &v) { return v.is_number_integer() && v.get<int64_t>() >= 0 && v.get<int64_t>() <= kMaxId; };
+      auto isId = [](const json::Value &v) {
+        return v.is_number_integer() && v.get<int64_t>() >= 0 && v.get<int64_t>() <= kMaxId;
+      };
       if (pair.is_array() && pair.size() == 2 && isId(pair[0]) && isId(pair[1]))
         stage.schedule.push_back({pair[0].get<int32_t>(), pair[1].get<int32_t>()});
       else
@@ -359,8 +367,9 @@ bool checkHeader(std::string_view text, std::string &error) {
   std::string_view line = text.substr(0, std::min<size_t>(lineEnd, 4096));
   json::Value header;
   std::string ignored;
-  bool isHeader = line.ends_with(",") && json::parse(std::string(line.substr(0, line.size() - 1)) + "}", header, ignored) &&
-                  header.is_object() && header.contains("format_version") && header["format_version"].is_number_integer();
+  bool isHeader =
+      line.ends_with(",") && json::parse(std::string(line.substr(0, line.size() - 1)) + "}", header, ignored) &&
+      header.is_object() && header.contains("format_version") && header["format_version"].is_number_integer();
   if (!isHeader) {
     error = "not a plan file: expected a first line {\"format_version\":" + std::to_string(kFormatVersion) +
             ",\"content_bytes\":...,\"sha256\":\"...\",";
@@ -390,7 +399,8 @@ bool checkHeader(std::string_view text, std::string &error) {
   }
   std::string found = sha256Hex(content);
   if (found != hash) {
-    error = "plan file is damaged or was edited: content hash " + found.substr(0, 16) + "..., expected " + hash.substr(0, 16) + "...";
+    error = "plan file is damaged or was edited: content hash " + found.substr(0, 16) + "..., expected " +
+            hash.substr(0, 16) + "...";
     return false;
   }
   return true;

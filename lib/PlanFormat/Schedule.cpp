@@ -18,14 +18,16 @@ struct Slot {
   enum class Content : uint8_t { Nothing, Written, Sum };
   Content content = Content::Nothing;
   int32_t microBatch = -1; ///< Of the last write.
+  TypeId type = -1;        ///< Of the last write.
   std::set<int32_t> added; ///< Sum: micro-batches in it.
 };
 
 class ScheduleChecker {
 public:
   ScheduleChecker(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings)
-      : plan_(plan), stage_(plan.stages[stage]), where_("stage " + std::to_string(stage)), isLast_(stage + 1 == plan.stages.size()),
-        effects_(effects), findings_(findings), microBatches_(plan.mesh.numMicroBatches()) {}
+      : plan_(plan), stage_(plan.stages[stage]), where_("stage " + std::to_string(stage)),
+        isLast_(stage + 1 == plan.stages.size()), effects_(effects), findings_(findings),
+        microBatches_(plan.mesh.numMicroBatches()) {}
 
   void check() {
     runs();
@@ -50,7 +52,8 @@ private:
     for (const ScheduleEntry &entry : stage_.schedule) {
       const Program &program = stage_.programs[entry.program];
       if (!seen.insert({entry.program, entry.microBatch}).second)
-        findings_.add(where_, "the schedule runs program " + program.body.name + " twice on micro-batch " + std::to_string(entry.microBatch));
+        findings_.add(where_, "the schedule runs program " + program.body.name + " twice on micro-batch " +
+                                  std::to_string(entry.microBatch));
       if (program.kind == Program::Kind::Update && entry.microBatch != 0)
         findings_.add(where_, "the schedule runs update program " + program.body.name + " on micro-batch " +
                                   std::to_string(entry.microBatch) + ", expected 0");
@@ -59,8 +62,8 @@ private:
     for (size_t p = 0; p < counts.size(); ++p) {
       int64_t expected = stage_.programs[p].kind == Program::Kind::Update ? 1 : microBatches_;
       if (counts[p] != expected)
-        findings_.add(where_, "the schedule runs program " + stage_.programs[p].body.name + " " + std::to_string(counts[p]) +
-                                  " times, expected " + std::to_string(expected));
+        findings_.add(where_, "the schedule runs program " + stage_.programs[p].body.name + " " +
+                                  std::to_string(counts[p]) + " times, expected " + std::to_string(expected));
     }
   }
 
@@ -70,8 +73,8 @@ private:
     const Buffer &buffer = stage_.buffers[id];
     bool isUpdate = stage_.programs[entry.program].kind == Program::Kind::Update;
     // What is there before the step: parameters, states, and the scalars that the runtime fills in.
-    if (use.read == Use::None || buffer.kind == Buffer::Kind::Parameter || buffer.kind == Buffer::Kind::OptimizerState ||
-        buffer.kind == Buffer::Kind::Scalars)
+    if (use.read == Use::None || buffer.kind == Buffer::Kind::Parameter ||
+        buffer.kind == Buffer::Kind::OptimizerState || buffer.kind == Buffer::Kind::Scalars)
       return;
     const Slot &held = slot(id, entry.microBatch);
     std::string run = " on micro-batch " + std::to_string(entry.microBatch);
@@ -84,13 +87,16 @@ private:
       return;
     }
     if (held.content == Slot::Content::Nothing)
-      findings_.add(use.reader, "reads buffer " + buffer.name + run + ", which no program of the schedule has written before");
+      findings_.add(use.reader,
+                    "reads buffer " + buffer.name + run + ", which no program of the schedule has written before");
     else if (held.content == Slot::Content::Sum && !complete(held))
-      findings_.add(use.reader, "reads the sum in buffer " + buffer.name + " after " + std::to_string(held.added.size()) + " of " +
-                                    std::to_string(microBatches_) + " micro-batches");
+      findings_.add(use.reader, "reads the sum in buffer " + buffer.name + " after " +
+                                    std::to_string(held.added.size()) + " of " + std::to_string(microBatches_) +
+                                    " micro-batches");
     else if (held.content == Slot::Content::Written && held.microBatch != entry.microBatch)
-      findings_.add(use.reader, "reads buffer " + buffer.name + (isUpdate ? " in the update" : run) + ", whose slot holds micro-batch " +
-                                    std::to_string(held.microBatch) + " (" + std::to_string(buffer.slots) + " slots)");
+      findings_.add(use.reader, "reads buffer " + buffer.name + (isUpdate ? " in the update" : run) +
+                                    ", whose slot holds micro-batch " + std::to_string(held.microBatch) + " (" +
+                                    std::to_string(buffer.slots) + " slots)");
   }
 
   void write(const ScheduleEntry &entry, BufferId id, const ProgramEffects::BufferUse &use) {
@@ -98,32 +104,46 @@ private:
       return;
     if (use.write == Use::Plain && stage_.buffers[id].kind == Buffer::Kind::Parameter &&
         stage_.programs[entry.program].kind != Program::Kind::Update)
-      findings_.add(where_, "program " + stage_.programs[entry.program].body.name + " writes parameter buffer " + stage_.buffers[id].name +
-                                ", which only an update may");
+      findings_.add(where_, "program " + stage_.programs[entry.program].body.name + " writes parameter buffer " +
+                                stage_.buffers[id].name + ", which only an update may");
     Slot &held = slot(id, entry.microBatch);
     if (use.write == Use::Plain || (use.write == Use::Sum && entry.microBatch == 0))
       held.added.clear();
     held.content = use.write == Use::Plain ? Slot::Content::Written : Slot::Content::Sum;
     held.microBatch = entry.microBatch;
+    held.type = use.left;
     held.added.insert(entry.microBatch);
   }
 
   bool complete(const Slot &slot) const { return static_cast<int64_t>(slot.added.size()) == microBatches_; }
 
   void ends() {
-    for (const Parameter &parameter : plan_.parameters)
-      if (&plan_.stages[parameter.stage] == &stage_ && slots_[parameter.value][0].content == Slot::Content::Nothing)
+    for (const Parameter &parameter : plan_.parameters) {
+      if (&plan_.stages[parameter.stage] != &stage_)
+        continue;
+      if (slots_[parameter.value][0].content == Slot::Content::Nothing)
         findings_.add("parameter " + parameter.name, "no update writes it");
+      whole("parameter " + parameter.name, slots_[parameter.value][0]);
+      for (const auto &[name, id] : parameter.state)
+        whole("parameter " + parameter.name + ", state " + name, slots_[id][0]);
+    }
     if (!isLast_)
       return;
     for (const auto &[output, id] : plan_.outputs) {
       const Slot &held = slots_[id][0];
+      whole("output " + output, held);
       if (held.content == Slot::Content::Nothing)
         findings_.add("output " + output, "buffer " + stage_.buffers[id].name + " is never written");
       else if (held.content == Slot::Content::Sum && !complete(held))
-        findings_.add("output " + output, "is the sum of " + std::to_string(held.added.size()) + " micro-batches, expected " +
-                                              std::to_string(microBatches_));
+        findings_.add("output " + output, "is the sum of " + std::to_string(held.added.size()) +
+                                              " micro-batches, expected " + std::to_string(microBatches_));
     }
+  }
+
+  void whole(const std::string &where, const Slot &held) {
+    if (held.type >= 0 && plan_.types[held.type].sharding.isPartial())
+      findings_.add(where, "is left with " + describe(plan_.types[held.type]) +
+                               ", expected a whole value: a reduction is missing");
   }
 
   const Plan &plan_;

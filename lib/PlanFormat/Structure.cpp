@@ -29,7 +29,9 @@ std::string describe(const Body &body, size_t index) {
 
 namespace {
 
-std::string range(int64_t found, size_t size) { return std::to_string(found) + ", expected 0 to " + std::to_string(int64_t(size) - 1); }
+std::string range(int64_t found, size_t size) {
+  return std::to_string(found) + ", expected 0 to " + std::to_string(int64_t(size) - 1);
+}
 bool inside(int64_t index, size_t size) { return index >= 0 && index < static_cast<int64_t>(size); }
 
 class StructureChecker {
@@ -64,12 +66,15 @@ private:
     for (const sharding::MeshAxis &axis : plan_.mesh.axes()) {
       if (axis.name.empty() || axis.name.find(':') != std::string::npos || !names.insert(axis.name).second)
         add("mesh", "axis name '" + axis.name + "' is empty, has a colon or occurs twice");
-      if (axis.size < 1 || axis.size > kMaxRanks || __builtin_mul_overflow(ranks, axis.size, &ranks) || ranks > kMaxRanks) {
-        add("mesh", "axis " + axis.name + " of size " + std::to_string(axis.size) + " gives more than " + std::to_string(kMaxRanks) + " points");
+      if (axis.size < 1 || axis.size > kMaxRanks || __builtin_mul_overflow(ranks, axis.size, &ranks) ||
+          ranks > kMaxRanks) {
+        add("mesh", "axis " + axis.name + " of size " + std::to_string(axis.size) + " gives more than " +
+                        std::to_string(kMaxRanks) + " points");
         return;
       }
       if (axis.isTime() && axis.size > kMaxMicroBatches)
-        add("mesh", "axis mb of size " + std::to_string(axis.size) + ", expected at most " + std::to_string(kMaxMicroBatches));
+        add("mesh",
+            "axis mb of size " + std::to_string(axis.size) + ", expected at most " + std::to_string(kMaxMicroBatches));
     }
   }
 
@@ -83,7 +88,8 @@ private:
       }
       int64_t elements = 1;
       for (int64_t extent : type.shape)
-        if (extent < 0 || __builtin_mul_overflow(elements, std::max<int64_t>(extent, 1), &elements) || elements > kMaxElements) {
+        if (extent < 0 || __builtin_mul_overflow(elements, std::max<int64_t>(extent, 1), &elements) ||
+            elements > kMaxElements) {
           add(where, "shape has a negative extent or more than " + std::to_string(kMaxElements) + " elements");
           break;
         }
@@ -102,7 +108,8 @@ private:
       else if (!input.dimNames.empty() && input.dimNames.size() != plan_.types[input.type].shape.size())
         add(where, "has " + std::to_string(input.dimNames.size()) + " dim_names, expected " +
                        std::to_string(plan_.types[input.type].shape.size()));
-      if (input.role != "tokens" && input.role != "targets" && input.role != "positions" && input.role != "scalars" && input.role != "data")
+      if (input.role != "tokens" && input.role != "targets" && input.role != "positions" && input.role != "scalars" &&
+          input.role != "data")
         add(where, "role is '" + input.role + "', expected tokens, targets, positions, scalars or data");
       if (!(input.rangeLow <= input.rangeHigh))
         add(where, "range is empty");
@@ -135,14 +142,17 @@ private:
       return add(where, "type is " + range(value.type, plan_.types.size()));
     int64_t needed = maxShardBytes(plan_.types[value.type]);
     if (value.bytes < needed || value.bytes > kMaxBytes)
-      return add(where, "has " + std::to_string(value.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
+      return add(where,
+                 "has " + std::to_string(value.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
     if (value.offset != 0 && value.storage != Value::Storage::Local)
-      return add(where, "has offset " + std::to_string(value.offset) + ", expected 0 for storage " + std::string(name(value.storage)));
+      return add(where, "has offset " + std::to_string(value.offset) + ", expected 0 for storage " +
+                            std::string(name(value.storage)));
     switch (value.storage) {
     case Value::Storage::Argument:
       if (stage)
         add(where, "is an argument, which a program does not have");
-      else if (!inside(value.index, body.arguments.size()) || body.arguments[value.index] != static_cast<ValueId>(index))
+      else if (!inside(value.index, body.arguments.size()) ||
+               body.arguments[value.index] != static_cast<ValueId>(index))
         add(where, "is argument " + std::to_string(value.index) + ", which the body's arguments do not name");
       break;
     case Value::Storage::Buffer:
@@ -151,8 +161,8 @@ private:
       else if (!inside(value.index, stage->buffers.size()))
         add(where, "buffer is " + range(value.index, stage->buffers.size()));
       else if (value.bytes > stage->buffers[value.index].bytes)
-        add(where, "has " + std::to_string(value.bytes) + " bytes, buffer " + stage->buffers[value.index].name + " has " +
-                       std::to_string(stage->buffers[value.index].bytes));
+        add(where, "has " + std::to_string(value.bytes) + " bytes, buffer " + stage->buffers[value.index].name +
+                       " has " + std::to_string(stage->buffers[value.index].bytes));
       break;
     case Value::Storage::Local:
       if (value.offset < 0 || value.offset % kAlignment != 0 || value.offset > body.frameBytes - value.bytes)
@@ -164,8 +174,8 @@ private:
       if (!inside(value.index, body.values.size()))
         add(where, "aliased value is " + range(value.index, body.values.size()));
       else if (value.bytes > body.values[value.index].bytes)
-        add(where, "has " + std::to_string(value.bytes) + " bytes, the aliased value " + std::to_string(value.index) + " has " +
-                       std::to_string(body.values[value.index].bytes));
+        add(where, "has " + std::to_string(value.bytes) + " bytes, the aliased value " + std::to_string(value.index) +
+                       " has " + std::to_string(body.values[value.index].bytes));
       break;
     }
   }
@@ -197,12 +207,14 @@ private:
     if (stage && !body.arguments.empty())
       add(where, "has arguments, which a program does not have");
     if (body.numInputs < 0 || body.numInputs > static_cast<int64_t>(body.arguments.size()))
-      add(where, "num_inputs is " + std::to_string(body.numInputs) + ", expected 0 to " + std::to_string(body.arguments.size()));
+      add(where, "num_inputs is " + std::to_string(body.numInputs) + ", expected 0 to " +
+                     std::to_string(body.arguments.size()));
     for (size_t i = 0; i < body.arguments.size(); ++i) {
       ValueId id = body.arguments[i];
       if (!inside(id, body.values.size()) || body.values[id].storage != Value::Storage::Argument ||
           body.values[id].index != static_cast<int32_t>(i))
-        add(where, "argument " + std::to_string(i) + " names value " + std::to_string(id) + ", which is not that argument");
+        add(where,
+            "argument " + std::to_string(i) + " names value " + std::to_string(id) + ", which is not that argument");
     }
   }
 
@@ -220,7 +232,8 @@ private:
         return add(where, "waits for event " + range(event, body.numEvents));
     if (i.record != -1 && !inside(i.record, body.numEvents))
       return add(where, "records event " + range(i.record, body.numEvents));
-    if (i.workspace != -1 && (!inside(i.workspace, body.values.size()) || body.values[i.workspace].storage != Value::Storage::Local))
+    if (i.workspace != -1 &&
+        (!inside(i.workspace, body.values.size()) || body.values[i.workspace].storage != Value::Storage::Local))
       return add(where, "workspace is value " + std::to_string(i.workspace) + ", expected a local value");
     for (const sharding::AxisRef &axis : i.axes)
       if (!plan_.mesh.isValid(axis))
@@ -242,7 +255,8 @@ private:
       break;
     case Instruction::Kind::Accumulate:
       if (i.inputs.size() != 1 || i.outputs.size() != 1)
-        add(where, "has " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) + " outputs, expected 1 and 1");
+        add(where, "has " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) +
+                       " outputs, expected 1 and 1");
       break;
     case Instruction::Kind::Load: {
       bool known = false;
@@ -264,7 +278,8 @@ private:
   void collective(const Body &body, const Instruction &i, const std::string &where) {
     bool gathers = i.op == "all_gather", scatters = i.op == "reduce_scatter", exchanges = i.op == "all_to_all";
     if (i.op != "all_reduce" && !gathers && !scatters && !exchanges)
-      return add(where, "unknown collective '" + i.op + "', expected all_reduce, all_gather, reduce_scatter or all_to_all");
+      return add(where,
+                 "unknown collective '" + i.op + "', expected all_reduce, all_gather, reduce_scatter or all_to_all");
     if (i.inputs.empty() || i.inputs.size() != i.outputs.size())
       return add(where, "has " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) +
                             " outputs, expected as many of both, at least 1");
@@ -287,15 +302,17 @@ private:
       add(where, "calls are issued to stream 0");
     size_t numOutputs = callee.arguments.size() - std::min<size_t>(callee.numInputs, callee.arguments.size());
     if (static_cast<int64_t>(i.inputs.size()) != callee.numInputs || i.outputs.size() != numOutputs)
-      return add(where, "binds " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) + " outputs, block " +
-                            callee.name + " has " + std::to_string(callee.numInputs) + " and " + std::to_string(numOutputs));
+      return add(where, "binds " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) +
+                            " outputs, block " + callee.name + " has " + std::to_string(callee.numInputs) + " and " +
+                            std::to_string(numOutputs));
     for (size_t a = 0; a < callee.arguments.size(); ++a) {
       ValueId bound = a < i.inputs.size() ? i.inputs[a] : i.outputs[a - i.inputs.size()];
       if (!inside(callee.arguments[a], callee.values.size()))
         return; // Reported at the block.
       if (body.values[bound].bytes < callee.values[callee.arguments[a]].bytes)
-        add(where, "argument " + std::to_string(a) + " has " + std::to_string(body.values[bound].bytes) + " bytes, block " +
-                       callee.name + " expects " + std::to_string(callee.values[callee.arguments[a]].bytes));
+        add(where, "argument " + std::to_string(a) + " has " + std::to_string(body.values[bound].bytes) +
+                       " bytes, block " + callee.name + " expects " +
+                       std::to_string(callee.values[callee.arguments[a]].bytes));
     }
     if (i.frame < 0 || i.frame % kAlignment != 0 || i.frame > body.frameBytes - callee.frameBytes)
       add(where, "frame of " + std::to_string(callee.frameBytes) + " bytes at " + std::to_string(i.frame) +
@@ -314,7 +331,8 @@ private:
       std::string programWhere = where + ", program " + program.body.name;
       body(program.body, programWhere, &stage);
       if (program.body.frameBytes > stage.arenaBytes - stage.transientOffset)
-        add(programWhere, "frame of " + std::to_string(program.body.frameBytes) + " bytes does not fit the arena's transient part of " +
+        add(programWhere, "frame of " + std::to_string(program.body.frameBytes) +
+                              " bytes does not fit the arena's transient part of " +
                               std::to_string(stage.arenaBytes - stage.transientOffset));
     }
     int64_t microBatches = plan_.mesh.numMicroBatches();
@@ -333,15 +351,20 @@ private:
       return add(where, "type is " + range(buffer.type, plan_.types.size()));
     int64_t needed = maxShardBytes(plan_.types[buffer.type]);
     if (buffer.bytes < needed)
-      return add(where, "has " + std::to_string(buffer.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
-    if (buffer.slots < 1 || buffer.slots > kMaxMicroBatches || (buffer.slots > 1 && (buffer.slotStride < buffer.bytes || buffer.slotStride % kAlignment != 0)))
-      return add(where, "has " + std::to_string(buffer.slots) + " slots at a stride of " + std::to_string(buffer.slotStride) +
-                            " bytes, expected a multiple of " + std::to_string(kAlignment) + " of at least " + std::to_string(buffer.bytes));
-    __int128 end = static_cast<__int128>(buffer.offset) + static_cast<__int128>(buffer.slots - 1) * buffer.slotStride + buffer.bytes;
+      return add(where,
+                 "has " + std::to_string(buffer.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
+    if (buffer.slots < 1 || buffer.slots > kMaxMicroBatches ||
+        (buffer.slots > 1 && (buffer.slotStride < buffer.bytes || buffer.slotStride % kAlignment != 0)))
+      return add(where, "has " + std::to_string(buffer.slots) + " slots at a stride of " +
+                            std::to_string(buffer.slotStride) + " bytes, expected a multiple of " +
+                            std::to_string(kAlignment) + " of at least " + std::to_string(buffer.bytes));
+    __int128 end = static_cast<__int128>(buffer.offset) + static_cast<__int128>(buffer.slots - 1) * buffer.slotStride +
+                   buffer.bytes;
     if (buffer.offset < 0 || buffer.offset % kAlignment != 0 || end > stage.transientOffset)
-      add(where, "begins at byte " + std::to_string(buffer.offset) + " with " + std::to_string(buffer.bytes) + " bytes in " +
-                     std::to_string(buffer.slots) + " slots, expected a multiple of " + std::to_string(kAlignment) +
-                     " that ends within the arena's " + std::to_string(stage.transientOffset) + " bytes for buffers");
+      add(where, "begins at byte " + std::to_string(buffer.offset) + " with " + std::to_string(buffer.bytes) +
+                     " bytes in " + std::to_string(buffer.slots) + " slots, expected a multiple of " +
+                     std::to_string(kAlignment) + " that ends within the arena's " +
+                     std::to_string(stage.transientOffset) + " bytes for buffers");
   }
 
   /// Blocks call each other without cycles.
@@ -386,7 +409,8 @@ private:
         if (__builtin_mul_overflow(checkpointElements, extent, &checkpointElements))
           checkpointElements = -1;
       if (elements != checkpointElements)
-        add(where, "checkpoint_shape has " + std::to_string(checkpointElements) + " elements, the type " + std::to_string(elements));
+        add(where, "checkpoint_shape has " + std::to_string(checkpointElements) + " elements, the type " +
+                       std::to_string(elements));
       if (!inside(parameter.stage, plan_.stages.size())) {
         add(where, "stage is " + range(parameter.stage, plan_.stages.size()));
         continue;
@@ -398,8 +422,8 @@ private:
         if (!inside(id, buffers.size()))
           add(where, std::string(what) + " buffer is " + range(id, buffers.size()));
         else if (buffers[id].kind != kind)
-          add(where, std::string(what) + " buffer " + buffers[id].name + " is of kind " + std::string(name(buffers[id].kind)) +
-                         ", expected " + std::string(name(kind)));
+          add(where, std::string(what) + " buffer " + buffers[id].name + " is of kind " +
+                         std::string(name(buffers[id].kind)) + ", expected " + std::string(name(kind)));
       };
       buffer("value", parameter.value, false, Buffer::Kind::Parameter);
       buffer("gradient", parameter.gradient, true, Buffer::Kind::Gradient);

@@ -29,7 +29,8 @@ namespace {
 DimSharding joined(const DimSharding &axes) {
   DimSharding result;
   for (const AxisRef &axis : axes) {
-    if (!result.empty() && result.back().name == axis.name && result.back().preSize * result.back().size == axis.preSize)
+    if (!result.empty() && result.back().name == axis.name &&
+        result.back().preSize * result.back().size == axis.preSize)
       result.back().size *= axis.size;
     else
       result.push_back(axis);
@@ -48,7 +49,8 @@ std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
   std::vector<PartialAxis> result;
   for (const PartialAxis &entry : partial) {
     AxisRef *last = result.empty() ? nullptr : &result.back().axis;
-    if (last && result.back().kind == entry.kind && last->name == entry.axis.name && last->preSize * last->size == entry.axis.preSize)
+    if (last && result.back().kind == entry.kind && last->name == entry.axis.name &&
+        last->preSize * last->size == entry.axis.preSize)
       last->size *= entry.axis.size;
     else
       result.push_back(entry);
@@ -77,8 +79,8 @@ private:
       const Value &value = body.values[v];
       if (value.storage == Value::Storage::Buffer && !sameLayout(value.type, stage->buffers[value.index].type))
         findings_.add(bodyWhere + ", value " + std::to_string(v),
-                      "has type " + describe(plan_.types[value.type]) + ", buffer " + stage->buffers[value.index].name + " has " +
-                          describe(plan_.types[stage->buffers[value.index].type]));
+                      "has type " + describe(plan_.types[value.type]) + ", buffer " + stage->buffers[value.index].name +
+                          " has " + describe(plan_.types[stage->buffers[value.index].type]));
     }
     for (size_t n = 0; n < body.instructions.size() && !findings_.full(); ++n) {
       const Instruction &i = body.instructions[n];
@@ -116,11 +118,12 @@ private:
     return a == b || (x.dtype == y.dtype && x.shape == y.shape && x.sharding.dims == y.sharding.dims);
   }
 
-  /// Ops that are not linear in any operand (of the gradient ops, only what has no linear operand): a partial value is wrong there. The
-  /// types of all ops are checked in the compiler, where their rules are; this is what a plan alone can know.
+  /// Ops that are not linear in any operand (of the gradient ops, only what has no linear operand): a partial value is
+  /// wrong there. The types of all ops are checked in the compiler, where their rules are; this is what a plan alone
+  /// can know.
   static bool isNonLinear(const std::string &op) {
-    static const std::set<std::string> ops = {"activation", "attention", "layer_norm", "rms_norm", "softmax_stats", "squared_error",
-                                              "sum_squares", "clip_scale", "adamw", "sgd"};
+    static const std::set<std::string> ops = {"activation",    "attention",   "layer_norm", "rms_norm", "softmax_stats",
+                                              "squared_error", "sum_squares", "clip_scale", "adamw",    "sgd"};
     return ops.count(op) != 0;
   }
 
@@ -128,8 +131,9 @@ private:
     for (size_t n = 0; n < i.inputs.size(); ++n)
       for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
         if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
-          findings_.add(where, "input " + std::to_string(n) + " is partial over " + toText(plan_.mesh, partial.axis) + " (" +
-                                   std::string(sharding::name(partial.kind)) + "), expected it whole: a reduction is missing");
+          findings_.add(where, "input " + std::to_string(n) + " is partial over " + toText(plan_.mesh, partial.axis) +
+                                   " (" + std::string(sharding::name(partial.kind)) +
+                                   "), expected it whole: a reduction is missing");
       }
   }
 
@@ -139,8 +143,8 @@ private:
       ValueId bound = a < i.inputs.size() ? i.inputs[a] : i.outputs[a - i.inputs.size()];
       TypeId expected = callee.values[callee.arguments[a]].type;
       if (!same(body.values[bound].type, expected))
-        findings_.add(where, "argument " + std::to_string(a) + " has type " + describe(type(body, bound)) + ", block " + callee.name +
-                                 " expects " + describe(plan_.types[expected]));
+        findings_.add(where, "argument " + std::to_string(a) + " has type " + describe(type(body, bound)) + ", block " +
+                                 callee.name + " expects " + describe(plan_.types[expected]));
     }
   }
 
@@ -169,7 +173,8 @@ private:
     for (size_t n = 0; n < i.inputs.size(); ++n) {
       const TensorType &in = type(body, i.inputs[n]), &out = type(body, i.outputs[n]);
       if (std::string expected = collectiveResult(i, in, out); !expected.empty())
-        findings_.add(where, "pair " + std::to_string(n) + " goes from " + describe(in) + " to " + describe(out) + ", expected " + expected);
+        findings_.add(where, "pair " + std::to_string(n) + " goes from " + describe(in) + " to " + describe(out) +
+                                 ", expected " + expected);
     }
   }
 
@@ -205,33 +210,34 @@ private:
         after = concatenated(after, i.axes);
       if (joined(before) != joined(after)) {
         bool changes = isDim || (i.op == "all_to_all" && static_cast<int32_t>(d) == i.sourceDim);
-        return "dimension " + std::to_string(d) + (changes ? " to differ by the minor axes " + axesText(i) : " to stay as it is");
+        return "dimension " + std::to_string(d) +
+               (changes ? " to differ by the minor axes " + axesText(i) : " to stay as it is");
       }
     }
     return "";
   }
 
-  /// Parameters, their states and the outputs are whole.
+  /// Parameters and their states are whole. (What outputs are left with, the schedule knows.)
   void wholeBuffers() {
     auto whole = [&](const std::string &where, const Buffer &buffer) {
       if (plan_.types[buffer.type].sharding.isPartial())
-        findings_.add(where, "buffer " + buffer.name + " has type " + describe(plan_.types[buffer.type]) + ", expected a whole value");
+        findings_.add(where, "buffer " + buffer.name + " has type " + describe(plan_.types[buffer.type]) +
+                                 ", expected a whole value");
     };
     for (const Parameter &parameter : plan_.parameters) {
       const std::vector<Buffer> &buffers = plan_.stages[parameter.stage].buffers;
       std::string where = "parameter " + parameter.name;
       if (!same(buffers[parameter.value].type, parameter.type))
-        findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[parameter.value].type]) + ", expected " +
-                                 describe(plan_.types[parameter.type]));
+        findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[parameter.value].type]) +
+                                 ", expected " + describe(plan_.types[parameter.type]));
       whole(where, buffers[parameter.value]);
       for (const auto &[stateName, id] : parameter.state) {
         whole(where, buffers[id]);
         if (plan_.types[buffers[id].type].shape != plan_.types[parameter.type].shape)
-          findings_.add(where, stateName + " has type " + describe(plan_.types[buffers[id].type]) + ", expected the parameter's shape");
+          findings_.add(where, stateName + " has type " + describe(plan_.types[buffers[id].type]) +
+                                   ", expected the parameter's shape");
       }
     }
-    for (const auto &[output, id] : plan_.outputs)
-      whole("output " + output, plan_.stages.back().buffers[id]);
   }
 
   const Plan &plan_;

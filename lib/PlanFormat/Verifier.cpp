@@ -32,20 +32,23 @@ void checkLayout(const Stage &stage, const std::string &where, Findings &finding
       ranges.push_back({buffer.offset, buffer.offset + buffer.bytes * buffer.slots, b});
     else
       for (int32_t slot = 0; slot < buffer.slots; ++slot)
-        ranges.push_back({buffer.offset + slot * buffer.slotStride, buffer.offset + slot * buffer.slotStride + buffer.bytes, b});
+        ranges.push_back(
+            {buffer.offset + slot * buffer.slotStride, buffer.offset + slot * buffer.slotStride + buffer.bytes, b});
   }
   std::erase_if(ranges, [](const Range &range) { return range.begin == range.end; });
   std::sort(ranges.begin(), ranges.end(), [](const Range &a, const Range &b) { return a.begin < b.begin; });
   for (size_t i = 1; i < ranges.size(); ++i)
     if (ranges[i].begin < ranges[i - 1].end)
-      findings.add(where, "buffers " + stage.buffers[ranges[i - 1].buffer].name + " and " + stage.buffers[ranges[i].buffer].name +
-                              " overlap at arena byte " + std::to_string(ranges[i].begin));
+      findings.add(where, "buffers " + stage.buffers[ranges[i - 1].buffer].name + " and " +
+                              stage.buffers[ranges[i].buffer].name + " overlap at arena byte " +
+                              std::to_string(ranges[i].begin));
   int64_t sum = 0;
   for (const MemoryItem &item : stage.memory)
     if (__builtin_add_overflow(sum, item.bytes, &sum))
       break;
   if (sum != stage.arenaBytes)
-    findings.add(where, "memory items add up to " + std::to_string(sum) + " bytes, expected arena_bytes " + std::to_string(stage.arenaBytes));
+    findings.add(where, "memory items add up to " + std::to_string(sum) + " bytes, expected arena_bytes " +
+                            std::to_string(stage.arenaBytes));
 }
 
 /// Adds the collectives of a body that cross stages, in the order ranks enter them.
@@ -53,7 +56,8 @@ void addCrossStage(const Plan &plan, const Body &body, std::vector<std::string> 
   for (const Instruction &i : body.instructions) {
     if (i.kind == Instruction::Kind::Call)
       addCrossStage(plan, plan.blocks[i.block], out);
-    bool crosses = std::any_of(i.axes.begin(), i.axes.end(), [](const sharding::AxisRef &axis) { return axis.name == kStageAxis; });
+    bool crosses = std::any_of(i.axes.begin(), i.axes.end(),
+                               [](const sharding::AxisRef &axis) { return axis.name == kStageAxis; });
     if (i.kind != Instruction::Kind::Collective || !crosses)
       continue;
     std::string text = i.op + " " + std::string(sharding::name(i.reduce));
@@ -75,8 +79,8 @@ std::vector<std::string> crossStageSequence(const Plan &plan, const Stage &stage
   return sequence;
 }
 
-/// Collectives over the stage axis are entered by every stage alike. All others stay inside a stage, whose ranks share one list, so the
-/// order over all groups has no cycle.
+/// Collectives over the stage axis are entered by every stage alike. All others stay inside a stage, whose ranks share
+/// one list, so the order over all groups has no cycle.
 void checkCrossStage(const Plan &plan, Findings &findings) {
   if (plan.mesh.size(kStageAxis) != static_cast<int64_t>(plan.stages.size()))
     findings.add("stages", "the plan has " + std::to_string(plan.stages.size()) + " stages on " +
@@ -89,8 +93,8 @@ void checkCrossStage(const Plan &plan, Findings &findings) {
     size_t n = std::mismatch(first.begin(), first.end(), sequence.begin(), sequence.end()).first - first.begin();
     if (n < first.size() || n < sequence.size())
       findings.add("stage " + std::to_string(s), "its collective " + std::to_string(n) + " over stages is " +
-                                                     (n < sequence.size() ? sequence[n] : "missing") + ", stage 0 enters " +
-                                                     (n < first.size() ? first[n] : "none"));
+                                                     (n < sequence.size() ? sequence[n] : "missing") +
+                                                     ", stage 0 enters " + (n < first.size() ? first[n] : "none"));
   }
 }
 

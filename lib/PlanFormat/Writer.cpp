@@ -107,7 +107,9 @@ public:
   }
 
 private:
-  void line(std::string_view key, const std::string &json) { out_.append("\"").append(key).append("\":").append(json) += ",\n"; }
+  void line(std::string_view key, const std::string &json) {
+    out_.append("\"").append(key).append("\":").append(json) += ",\n";
+  }
 
   /// "key":[ with one element a line.
   template <typename Range, typename Print> void lines(std::string_view key, const Range &range, Print print) {
@@ -131,7 +133,8 @@ private:
     f.raw("dims", list(type.sharding.dims, [&](const sharding::DimSharding &dim) { return axes(dim); }));
     if (type.sharding.isPartial())
       f.raw("partial", list(type.sharding.partial, [&](const sharding::PartialAxis &partial) {
-              return "[" + jsonString(toText(plan_.mesh, partial.axis)) + "," + jsonString(sharding::name(partial.kind)) + "]";
+              return "[" + jsonString(toText(plan_.mesh, partial.axis)) + "," +
+                     jsonString(sharding::name(partial.kind)) + "]";
             }));
     return f.end();
   }
@@ -148,7 +151,8 @@ private:
     Fields f;
     f.string("name", parameter.name).string("checkpoint_name", parameter.checkpointName);
     f.raw("checkpoint_shape", integers(parameter.checkpointShape)).integer("type", parameter.type);
-    f.raw("init", "[" + jsonString(parameter.init.kind) + "," + real(parameter.init.a) + "," + real(parameter.init.b) + "]");
+    f.raw("init",
+          "[" + jsonString(parameter.init.kind) + "," + real(parameter.init.a) + "," + real(parameter.init.b) + "]");
     f.raw("weight_decay", parameter.weightDecay ? "true" : "false").integer("stage", parameter.stage);
     f.integer("value", parameter.value).integer("gradient", parameter.gradient);
     f.raw("state", list(parameter.state, [](const auto &state) {
@@ -265,8 +269,8 @@ private:
       body(stage.programs[i].body, name(stage.programs[i].kind));
     }
     out_ += "],\n\"schedule\":" + list(stage.schedule, [](const ScheduleEntry &entry) {
-      return "[" + std::to_string(entry.program) + "," + std::to_string(entry.microBatch) + "]";
-    });
+              return "[" + std::to_string(entry.program) + "," + std::to_string(entry.microBatch) + "]";
+            });
     out_ += "}";
   }
 
@@ -278,8 +282,9 @@ private:
 
 std::string writePlan(const Plan &plan) {
   std::string content = Writer(plan).content();
-  std::string header = "{\"format_version\":" + std::to_string(kFormatVersion) + ",\"content_bytes\":" +
-                       std::to_string(content.size()) + ",\"sha256\":\"" + sha256Hex(content) + "\",\n";
+  std::string header = "{\"format_version\":" + std::to_string(kFormatVersion) +
+                       ",\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" + sha256Hex(content) +
+                       "\",\n";
   return header + content;
 }
 

@@ -14,13 +14,14 @@
 
 using namespace modelpar::planformat;
 
-/// Once as a whole file, and once as the content of a file whose header fits it, or nearly every input would fail at its hash. What is accepted must be
-/// safe to walk (the verifier does), and be written and read back equal.
+/// Once as a whole file, and once as the content of a file whose header fits it, or nearly every input would fail at
+/// its hash. What is accepted must be safe to walk (the verifier does), and be written and read back equal.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::string content(reinterpret_cast<const char *>(data), size), error;
   Plan plan;
   (void)readPlan(content, plan, error);
-  std::string text = "{\"format_version\":1,\"content_bytes\":" + std::to_string(size) + ",\"sha256\":\"" + sha256Hex(content) + "\",\n" + content;
+  std::string text = "{\"format_version\":1,\"content_bytes\":" + std::to_string(size) + ",\"sha256\":\"" +
+                     sha256Hex(content) + "\",\n" + content;
   if (!readPlan(text, plan, error)) {
     if (error.empty())
       std::abort();

@@ -50,14 +50,16 @@ struct Cluster {
   const Link *linkFor(int64_t span) const;
 };
 
-/// `local:N`: N ranks of one machine, with fixed numbers of an ordinary server core, whatever machine this is (plans must not depend on
-/// where they are compiled): 50 GFLOP/s in f32, 8 GB/s of memory bandwidth, 8 GiB of memory, links of 4 GB/s and 20 µs.
+/// `local:N`: N ranks of one machine, with fixed numbers of an ordinary server core, whatever machine this is (plans
+/// must not depend on where they are compiled): 50 GFLOP/s in f32, 8 GB/s of memory bandwidth, 8 GiB of memory, links
+/// of 4 GB/s and 20 µs.
 Cluster localCluster(int64_t devices);
 
 /// Reads a cluster file's text. `error` has every wrong field with its JSON pointer, or the place of a syntax error.
 bool readCluster(std::string_view text, Cluster &cluster, std::string &error);
 
-/// The value of --cluster: "local:N" or a file. `text` becomes what a plan keeps (the option itself, or the file's content).
+/// The value of --cluster: "local:N" or a file. `text` becomes what a plan keeps (the option itself, or the file's
+/// content).
 bool clusterFromOption(const std::string &option, Cluster &cluster, std::string &text, std::string &error);
 
 } // namespace modelpar::costmodel

@@ -28,21 +28,24 @@ struct CollectiveCost {
   double seconds = 0;
   double bytesSent = 0; ///< Per rank.
 };
-/// A ring over `ranks` ranks. `bytes` is N, the larger side of one rank: the tensor of all_reduce, the result of all_gather, the operand of
-/// reduce_scatter and all_to_all. Sent per rank: 2(n-1)/n·N for all_reduce, (n-1)/n·N for the others. `link` may be null (one rank).
-CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks, double bytes);
+/// A ring over `ranks` ranks. `bytes` is N, the larger side of one rank: the tensor of all_reduce, the result of
+/// all_gather, the operand of reduce_scatter and all_to_all. Sent per rank: 2(n-1)/n·N for all_reduce, (n-1)/n·N for
+/// the others. `link` may be null (one rank).
+CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks,
+                              double bytes);
 
 struct Prediction {
   double stepSeconds = 0;          ///< First instruction to the end of the last update.
   double computeSeconds = 0;       ///< Kernels alone, of the slowest stage.
   double communicationSeconds = 0; ///< Collectives alone, overlapped or not, of the slowest stage.
   double flops = 0;                ///< Per rank and step, of the busiest stage, as executed.
-  std::map<std::string, int64_t> communicationBytesByAxis; ///< Sent per rank and step; several axes are joined: "dp+ep".
-  std::vector<int64_t> peakMemoryByStage;                  ///< Arena and reserved.
+  std::map<std::string, int64_t>
+      communicationBytesByAxis;           ///< Sent per rank and step; several axes are joined: "dp+ep".
+  std::vector<int64_t> peakMemoryByStage; ///< Arena and reserved.
 };
 
-/// Walks the schedule of a verified plan. With several stages the step is the slowest stage's time with the pipeline's bubble,
-/// (m + p - 1) / m.
+/// Walks the schedule of a verified plan. With several stages the step is the slowest stage's time with the pipeline's
+/// bubble, (m + p - 1) / m.
 Prediction predict(const planformat::Plan &plan, const Cluster &cluster);
 
 } // namespace modelpar::costmodel

@@ -35,12 +35,14 @@ struct Limits {
   size_t maxStringBytes = size_t{64} << 20; ///< Of one string or key, unescaped.
 };
 
-/// Parses exactly one JSON value. Refused, beside bad syntax: duplicate keys of an object, invalid UTF-8, comments, NaN and infinities,
-/// reals beyond double (1e400), integers beyond int64, and what exceeds `limits`. On failure `error` is one line,
-/// "LINE:COLUMN: message" (both from 1, columns in bytes), so that "FILE:" can stand before it, and `out` is null.
+/// Parses exactly one JSON value. Refused, beside bad syntax: duplicate keys of an object, invalid UTF-8, comments, NaN
+/// and infinities, reals beyond double (1e400), integers beyond int64, and what exceeds `limits`. On failure `error` is
+/// one line, "LINE:COLUMN: message" (both from 1, columns in bytes), so that "FILE:" can stand before it, and `out` is
+/// null.
 bool parse(std::string_view text, Value &out, std::string &error, const Limits &limits = {});
 
-/// The value as text on one line; invalid UTF-8 in strings is replaced. Doubles are written so that they read back equal.
+/// The value as text on one line; invalid UTF-8 in strings is replaced. Doubles are written so that they read back
+/// equal.
 std::string dump(const Value &value);
 /// The same with line breaks, `indent` spaces a level.
 std::string dumpPretty(const Value &value, int indent = 2);
@@ -69,9 +71,10 @@ private:
   size_t dropped_ = 0;
 };
 
-/// A checked view of an object's fields. Each getter marks its field as known; finish() reports the others. A required field that is missing or
-/// wrong is reported and reads as the least legal value (an empty string, array or object), so that reading can go on and find
-/// all errors; the caller asks the Errors at the end. An optional field that is null counts as absent.
+/// A checked view of an object's fields. Each getter marks its field as known; finish() reports the others. A required
+/// field that is missing or wrong is reported and reads as the least legal value (an empty string, array or object), so
+/// that reading can go on and find all errors; the caller asks the Errors at the end. An optional field that is null
+/// counts as absent.
 ///
 ///     json::Errors errors;
 ///     json::Object o(value, "", errors);
@@ -83,7 +86,8 @@ public:
   static constexpr int64_t kMinInt = std::numeric_limits<int64_t>::min();
   static constexpr int64_t kMaxInt = std::numeric_limits<int64_t>::max();
 
-  /// `value` must outlive the view. Reports when it is not an object; then every getter reads as above without more reports.
+  /// `value` must outlive the view. Reports when it is not an object; then every getter reads as above without more
+  /// reports.
   Object(const Value &value, std::string pointer, Errors &errors);
 
   /// Element `index` of an array found at `pointer`.
@@ -138,8 +142,8 @@ public:
 
 private:
   void note(std::string_view key);
-  const Value *find(std::string_view key);     ///< Null when absent or null; marks the key.
-  const Value *require(std::string_view key);  ///< The same, reporting a missing field.
+  const Value *find(std::string_view key);    ///< Null when absent or null; marks the key.
+  const Value *require(std::string_view key); ///< The same, reporting a missing field.
 
   const Value *value_ = nullptr; ///< Null after a wrong value.
   std::string pointer_;

@@ -12,9 +12,10 @@
 
 namespace modelpar::planformat {
 
-/// Reads a plan file's text. Refused, each with its own message: another format version, a truncated file, content that does not have
-/// the recorded hash (a flipped byte), missing, unknown or ill-typed fields (JSON pointer, expected, found), ids out of range and
-/// bytes outside the arena (checkStructure). After success every id, offset and size in `plan` can be used unchecked.
+/// Reads a plan file's text. Refused, each with its own message: another format version, a truncated file, content that
+/// does not have the recorded hash (a flipped byte), missing, unknown or ill-typed fields (JSON pointer, expected,
+/// found), ids out of range and bytes outside the arena (checkStructure). After success every id, offset and size in
+/// `plan` can be used unchecked.
 bool readPlan(std::string_view text, Plan &plan, std::string &error);
 
 /// The same from a file; messages start with the path.

@@ -25,13 +25,15 @@ struct Finding {
   std::string toString() const { return where + ": " + message; }
 };
 
-/// Ids, sizes and offsets alone: what a reader needs to index safely. Linear in the plan's size. At most `kMaxFindings`.
+/// Ids, sizes and offsets alone: what a reader needs to index safely. Linear in the plan's size. At most
+/// `kMaxFindings`.
 std::vector<Finding> checkStructure(const Plan &plan);
 
 /// The whole proof (docs/PlanFormat.md lists it); empty when the plan is good:
 ///  - structure, as above, and types that fit: calls, buffers, accumulations, collectives;
 ///  - every collective is entered by exactly its group, in one order;
-///  - on the happens-before order of streams and events: every read was written before, by the value that is read, and no write
+///  - on the happens-before order of streams and events: every read was written before, by the value that is read, and
+///  no write
 ///    races with another access of the same bytes, inside programs (calls expanded) and along the schedule;
 ///  - every wait's event was recorded before it, and bodies end with joined streams;
 ///  - parameters, what the update consumes, and the outputs are whole (not partial), gradients over all micro-batches.

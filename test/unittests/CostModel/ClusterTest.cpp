@@ -78,21 +78,26 @@ TEST(Cluster, EveryErrorAtOnce) {
   std::string error = errorOf(R"({"name": "x", "kind": "tpu", "nodes": 0, "devices_per_node": 8,
       "device": {"memory_bytes": 1.5, "memory_bandwidth": -1, "peak_flops": {"bf16": 1e12, "int4": 1}}, "link": []})");
   for (const char *expected :
-       {"/kind: expected one of cpu, cuda, found the string \"tpu\"", "/nodes: expected an integer from 1", "/device/memory_bytes: expected an integer",
-        "/device/memory_bandwidth: expected a number", "/device/peak_flops/f32: required field is missing",
-        "/device/peak_flops/int4: unknown field", "/links: required field is missing", "/link: unknown field"})
+       {"/kind: expected one of cpu, cuda, found the string \"tpu\"", "/nodes: expected an integer from 1",
+        "/device/memory_bytes: expected an integer", "/device/memory_bandwidth: expected a number",
+        "/device/peak_flops/f32: required field is missing", "/device/peak_flops/int4: unknown field",
+        "/links: required field is missing", "/link: unknown field"})
     EXPECT_THAT(error, HasSubstr(expected));
 }
 
 TEST(Cluster, LinksMustFitTheDevices) {
   auto text = [](const char *links) {
-    return std::string(R"({"name": "x", "kind": "cuda", "nodes": 2, "devices_per_node": 8, "device": {"memory_bytes": 1, "memory_bandwidth": 1,
-      "peak_flops": {"f32": 1}}, "links": )") + links + "}";
+    return std::string(
+               R"({"name": "x", "kind": "cuda", "nodes": 2, "devices_per_node": 8, "device": {"memory_bytes": 1, "memory_bandwidth": 1,
+      "peak_flops": {"f32": 1}}, "links": )") +
+           links + "}";
   };
   EXPECT_THAT(errorOf(text(R"([{"name": "a", "ranks": 8, "bandwidth": 1, "latency": 0}])")),
               HasSubstr("/links: the outermost level connects 8 ranks, expected all 16"));
-  EXPECT_THAT(errorOf(text(R"([{"name": "a", "ranks": 8, "bandwidth": 1, "latency": 0}, {"name": "b", "ranks": 20, "bandwidth": 1, "latency": 0}])")),
-              HasSubstr("/links/1/ranks: expected a multiple of the 8 ranks"));
+  EXPECT_THAT(
+      errorOf(text(
+          R"([{"name": "a", "ranks": 8, "bandwidth": 1, "latency": 0}, {"name": "b", "ranks": 20, "bandwidth": 1, "latency": 0}])")),
+      HasSubstr("/links/1/ranks: expected a multiple of the 8 ranks"));
 }
 
 TEST(Cluster, MalformedText) {

@@ -47,21 +47,25 @@ TEST(Cost, Rings) {
   EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 4, 100).seconds, 156);
 }
 
-/// Kernel of 100 flops on stream 0, then a collective over `axis` on stream 1 beside a second kernel; all of it in a block called twice.
+/// Kernel of 100 flops on stream 0, then a collective over `axis` on stream 1 beside a second kernel; all of it in a
+/// block called twice.
 Plan plan(const char *axis, bool overlap) {
   Plan plan;
   plan.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}});
   plan.types = {{DType::F32, {10}, {{{}}, {{plan.mesh.axis(axis)}}}}, {DType::F32, {10}, {{{}}, {}}}};
   Body block;
   block.name = "b";
-  block.values = {{0, Value::Storage::Local, 0, 0, 64}, {1, Value::Storage::Local, 0, 64, 64}, {1, Value::Storage::Local, 0, 128, 64}};
+  block.values = {{0, Value::Storage::Local, 0, 0, 64},
+                  {1, Value::Storage::Local, 0, 64, 64},
+                  {1, Value::Storage::Local, 0, 128, 64}};
   block.numEvents = 2;
   block.frameBytes = 192;
   Instruction first, reduce, second, join;
   first.op = second.op = "k";
   first.attributes["flops"] = second.attributes["flops"] = 100.0;
   first.outputs = {0}, first.record = 0;
-  reduce.kind = Instruction::Kind::Collective, reduce.op = "all_reduce", reduce.stream = 1, reduce.waits = {0}, reduce.record = 1;
+  reduce.kind = Instruction::Kind::Collective, reduce.op = "all_reduce", reduce.stream = 1, reduce.waits = {0},
+  reduce.record = 1;
   reduce.inputs = {0}, reduce.outputs = {1}, reduce.axes = {plan.mesh.axis(axis)};
   second.outputs = {2};
   if (!overlap)

@@ -23,7 +23,8 @@ Value parsed(std::string_view text) {
 }
 
 TEST(JsonObject, ReadsEveryKind) {
-  Value value = parsed(R"({"i": 3, "n": 2, "s": "x", "b": true, "a": [1, 2], "o": {"k": 1}, "d": [0.5, 1], "w": ["u", "v"], "c": "two"})");
+  Value value = parsed(
+      R"({"i": 3, "n": 2, "s": "x", "b": true, "a": [1, 2], "o": {"k": 1}, "d": [0.5, 1], "w": ["u", "v"], "c": "two"})");
   Errors errors;
   Object o(value, "", errors);
   EXPECT_EQ(o.integer("i", 1, 3), 3);
@@ -55,7 +56,8 @@ TEST(JsonObject, OptionalFieldsMayBeAbsentOrNull) {
 }
 
 TEST(JsonObject, ReportsEverythingAtOnce) {
-  Value value = parsed(R"({"i": "x", "big": 9, "r": 1.5, "n": null, "l": [1, "a", 3, null], "o": {"q": 1}, "c": "three", "extra/key": 1})");
+  Value value = parsed(
+      R"({"i": "x", "big": 9, "r": 1.5, "n": null, "l": [1, "a", 3, null], "o": {"q": 1}, "c": "three", "extra/key": 1})");
   Errors errors;
   Object o(value, "/top", errors);
   EXPECT_EQ(o.integer("i"), 0);

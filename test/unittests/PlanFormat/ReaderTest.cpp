@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "modelpar/PlanFormat/Reader.h"
 #include "SmallPlan.h"
 #include "lib/PlanFormat/Sha256.h"
-#include "modelpar/PlanFormat/Reader.h"
 #include "modelpar/PlanFormat/Writer.h"
 
 #include <gmock/gmock.h>
@@ -37,8 +37,8 @@ std::string edited(const std::string &from, const std::string &to) {
   size_t at = content.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   content.replace(at, from.size(), to);
-  return "{\"format_version\":1,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" + sha256Hex(content) + "\",\n" +
-         content;
+  return "{\"format_version\":1,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
+         sha256Hex(content) + "\",\n" + content;
 }
 
 /// What a reader says to a changed plan.
@@ -52,9 +52,15 @@ TEST(PlanFile, RoundTrip) {
   Plan plan = smallPlan(), read;
   plan.summary = "{\"world_size\": 4}";
   Instruction &i = plan.blocks[0].instructions[0];
-  i.attributes = {{"flag", true}, {"count", int64_t{-3}}, {"real", 2.0}, {"minusInfinity", -std::numeric_limits<double>::infinity()},
-                  {"text", std::string("a\"b\n")}, {"ints", std::vector<int64_t>{1, 2}}, {"none", std::vector<int64_t>{}},
-                  {"reals", std::vector<double>{0.1, 2, std::numeric_limits<double>::infinity()}}, {"noReals", std::vector<double>{}}};
+  i.attributes = {{"flag", true},
+                  {"count", int64_t{-3}},
+                  {"real", 2.0},
+                  {"minusInfinity", -std::numeric_limits<double>::infinity()},
+                  {"text", std::string("a\"b\n")},
+                  {"ints", std::vector<int64_t>{1, 2}},
+                  {"none", std::vector<int64_t>{}},
+                  {"reals", std::vector<double>{0.1, 2, std::numeric_limits<double>::infinity()}},
+                  {"noReals", std::vector<double>{}}};
   i.origin = "model.json:3";
   std::string text = writePlan(plan), error;
   ASSERT_TRUE(readPlan(text, read, error)) << error;
@@ -79,9 +85,9 @@ TEST(PlanFile, PartsOfAxes) {
 TEST(PlanFile, WritingIsDeterministic) { EXPECT_EQ(writePlan(smallPlan()), writePlan(smallPlan())); }
 
 TEST(PlanFile, OneLinePerInstruction) {
-  EXPECT_THAT(writePlan(smallPlan()),
-              HasSubstr("\n{\"kind\":\"collective\",\"op\":\"all_reduce\",\"inputs\":[5],\"outputs\":[3],\"axes\":[\"tp\"],\"reduce\":\"sum\","
-                        "\"stream\":1,\"waits\":[0],\"record\":1},\n"));
+  EXPECT_THAT(writePlan(smallPlan()), HasSubstr("\n{\"kind\":\"collective\",\"op\":\"all_reduce\",\"inputs\":[5],"
+                                                "\"outputs\":[3],\"axes\":[\"tp\"],\"reduce\":\"sum\","
+                                                "\"stream\":1,\"waits\":[0],\"record\":1},\n"));
 }
 
 TEST(PlanFile, Files) {
@@ -100,7 +106,8 @@ TEST(PlanFile, Files) {
 TEST(PlanFile, OtherVersion) {
   std::string text = writePlan(smallPlan());
   text.replace(text.find("\"format_version\":1"), 18, "\"format_version\":2");
-  EXPECT_EQ(errorOf(text), "plan format version 2, expected 1: compile the model again with this version's modelpar-opt");
+  EXPECT_EQ(errorOf(text),
+            "plan format version 2, expected 1: compile the model again with this version's modelpar-opt");
 }
 
 TEST(PlanFile, EveryFlippedByteIsFound) {
@@ -136,27 +143,38 @@ TEST(PlanFile, MissingAndUnknownFields) {
 TEST(PlanFile, WrongKinds) {
   EXPECT_THAT(errorOf(edited("\"global_batch\":8", "\"global_batch\":\"8\"")),
               HasSubstr("/global_batch: expected an integer of at least 0, found the string \"8\""));
-  EXPECT_THAT(errorOf(edited("\"dtype\":\"f64\"", "\"dtype\":\"f8\"")), HasSubstr("/types/12/dtype: expected one of f32, "));
-  EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"xp\"]")), HasSubstr("expected an axis of the mesh (\"tp\") or a part of one"));
+  EXPECT_THAT(errorOf(edited("\"dtype\":\"f64\"", "\"dtype\":\"f8\"")),
+              HasSubstr("/types/12/dtype: expected one of f32, "));
+  EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"xp\"]")),
+              HasSubstr("expected an axis of the mesh (\"tp\") or a part of one"));
   EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"tp:(3)2\"]")), HasSubstr("found the string \"tp:(3)2\""));
-  EXPECT_THAT(errorOf(edited("\"waits\":[0]", "\"waits\":[-1]")), HasSubstr("/blocks/0/instructions/2/waits/0: expected an integer from 0"));
+  EXPECT_THAT(errorOf(edited("\"waits\":[0]", "\"waits\":[-1]")),
+              HasSubstr("/blocks/0/instructions/2/waits/0: expected an integer from 0"));
 }
 
 TEST(PlanFile, DuplicateField) {
-  EXPECT_THAT(errorOf(edited("\"sequence\":0", "\"sequence\":0,\"sequence\":1")), HasSubstr("duplicate key \"sequence\""));
+  EXPECT_THAT(errorOf(edited("\"sequence\":0", "\"sequence\":0,\"sequence\":1")),
+              HasSubstr("duplicate key \"sequence\""));
 }
 
 TEST(PlanFile, IdsOutOfRange) {
   EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].instructions[0].inputs[0] = 99; }),
               HasSubstr("block layer.forward, instruction 0 (matmul, stream 0): value is 99, expected 0 to 5"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].values[1].type = 13; }), HasSubstr("value 1: type is 13, expected 0 to 12"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[1].block = 2; }), HasSubstr("block is 2, expected 0 to 1"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].instructions[2].waits = {2}; }), HasSubstr("waits for event 2, expected 0 to 1"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].program = 3; }), HasSubstr("schedule entry 0: program is 3, expected 0 to 2"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].microBatch = 2; }), HasSubstr("micro-batch is 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].values[1].type = 13; }),
+              HasSubstr("value 1: type is 13, expected 0 to 12"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[1].block = 2; }),
+              HasSubstr("block is 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].instructions[2].waits = {2}; }),
+              HasSubstr("waits for event 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].program = 3; }),
+              HasSubstr("schedule entry 0: program is 3, expected 0 to 2"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].microBatch = 2; }),
+              HasSubstr("micro-batch is 2, expected 0 to 1"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.outputs[0].second = 50; }), HasSubstr("output loss: buffer is 50"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].value = 2; }), HasSubstr("of kind gradient, expected parameter"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }), HasSubstr("loads input 'z'"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].value = 2; }),
+              HasSubstr("of kind gradient, expected parameter"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }),
+              HasSubstr("loads input 'z'"));
 }
 
 TEST(PlanFile, BytesOutsideTheArena) {
@@ -164,9 +182,12 @@ TEST(PlanFile, BytesOutsideTheArena) {
               HasSubstr("stage 0, buffer h.l0: begins at byte 1048576"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].buffers[4].slots = 2000000000; }), HasSubstr("buffer h.l0"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].values[5].offset = 64; }), HasSubstr("inside the frame of"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].values[5].bytes = 64; }), HasSubstr("has 64 bytes, its largest shard needs 128"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].arenaBytes -= 64; }), HasSubstr("does not fit the arena's transient part"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[1].frame = 1 << 20; }), HasSubstr("frame of 128 bytes"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.blocks[0].values[5].bytes = 64; }),
+              HasSubstr("has 64 bytes, its largest shard needs 128"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].arenaBytes -= 64; }),
+              HasSubstr("does not fit the arena's transient part"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[1].frame = 1 << 20; }),
+              HasSubstr("frame of 128 bytes"));
 }
 
 TEST(PlanFile, CyclesAreRefused) {

@@ -35,8 +35,9 @@ ValueId BodyBuilder::local(TypeId type) {
 
 ValueId BodyBuilder::alias(TypeId type, ValueId of) { return value({type, Value::Storage::Alias, of}); }
 
-Instruction &BodyBuilder::add(Instruction::Kind kind, std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
-                              int32_t stream, std::vector<int32_t> waits, int32_t record) {
+Instruction &BodyBuilder::add(Instruction::Kind kind, std::string op, std::vector<ValueId> inputs,
+                              std::vector<ValueId> outputs, int32_t stream, std::vector<int32_t> waits,
+                              int32_t record) {
   Instruction i;
   i.kind = kind;
   i.op = std::move(op);
@@ -58,7 +59,8 @@ Instruction &BodyBuilder::call(int32_t block, std::vector<ValueId> inputs, std::
 
 Instruction &BodyBuilder::collective(std::string op, std::vector<sharding::AxisRef> axes, std::vector<ValueId> inputs,
                                      std::vector<ValueId> outputs, std::vector<int32_t> waits, int32_t record) {
-  Instruction &i = add(Instruction::Kind::Collective, std::move(op), std::move(inputs), std::move(outputs), 1, std::move(waits), record);
+  Instruction &i = add(Instruction::Kind::Collective, std::move(op), std::move(inputs), std::move(outputs), 1,
+                       std::move(waits), record);
   i.axes = std::move(axes);
   return i;
 }
@@ -142,7 +144,8 @@ private:
   }
 
   BufferId buffer(std::string name, Buffer::Kind kind, TypeId type, int32_t slots = 1) {
-    Buffer buffer{std::move(name), kind, type, stage_.transientOffset, rounded(maxShardBytes(plan.types[type])), slots, 0};
+    Buffer buffer{std::move(name), kind, type, stage_.transientOffset, rounded(maxShardBytes(plan.types[type])),
+                  slots,           0};
     if (slots > 1)
       buffer.slotStride = buffer.bytes;
     stage_.transientOffset += slots * buffer.bytes;
@@ -160,8 +163,26 @@ private:
       gv[l] = buffer(std::string(layers[l]) + ".v.grad", Kind::Gradient, VGradSum);
       h[l] = buffer(std::string("h.") + layers[l], Kind::Activation, H, 2);
       y[l] = buffer(std::string("y.") + layers[l], Kind::Activation, X, 2);
-      plan.parameters.push_back({std::string(layers[l]) + ".w", std::string(layers[l]) + ".weight", {16, 32}, W, {"normal", 0, 0.02}, true, 0, w[l], gw[l], {}});
-      plan.parameters.push_back({std::string(layers[l]) + ".v", std::string(layers[l]) + ".value", {512}, V, {"zeros"}, true, 0, v[l], gv[l], {}});
+      plan.parameters.push_back({std::string(layers[l]) + ".w",
+                                 std::string(layers[l]) + ".weight",
+                                 {16, 32},
+                                 W,
+                                 {"normal", 0, 0.02},
+                                 true,
+                                 0,
+                                 w[l],
+                                 gw[l],
+                                 {}});
+      plan.parameters.push_back({std::string(layers[l]) + ".v",
+                                 std::string(layers[l]) + ".value",
+                                 {512},
+                                 V,
+                                 {"zeros"},
+                                 true,
+                                 0,
+                                 v[l],
+                                 gv[l],
+                                 {}});
     }
     x = buffer("x", Kind::Input, X, 2);
     scalars = buffer("scalars", Kind::Scalars, Scalars);
@@ -192,7 +213,8 @@ private:
     b.add(Instruction::Kind::Load, "x", {}, {in});
     for (int l = 0; l < 2; ++l) {
       ValueId out = b.buffer(stage_, y[l]);
-      b.call(kLayerForward, {in, b.buffer(stage_, w[l]), b.buffer(stage_, v[l])}, {out, b.buffer(stage_, h[l])}).instance = l;
+      b.call(kLayerForward, {in, b.buffer(stage_, w[l]), b.buffer(stage_, v[l])}, {out, b.buffer(stage_, h[l])})
+          .instance = l;
       in = out;
     }
     b.kernel("squared_error", {in, target}, {lossPart});
@@ -206,7 +228,9 @@ private:
     b.kernel("squared_error_grad", {outs[1], in}, {grad});
     for (int l = 1; l >= 0; --l) {
       ValueId dx = b.local(X), dw = b.local(WGrad), dv = b.local(VGrad);
-      b.call(kLayerBackward, {grad, l ? outs[0] : in, b.buffer(stage_, h[l]), b.buffer(stage_, w[l]), b.buffer(stage_, v[l])}, {dx, dw, dv})
+      b.call(kLayerBackward,
+             {grad, l ? outs[0] : in, b.buffer(stage_, h[l]), b.buffer(stage_, w[l]), b.buffer(stage_, v[l])},
+             {dx, dw, dv})
           .instance = l;
       b.add(Instruction::Kind::Accumulate, "", {dw}, {b.buffer(stage_, gw[l])}).attributes["first"] = true;
       b.add(Instruction::Kind::Accumulate, "", {dv}, {b.buffer(stage_, gv[l])}).attributes["first"] = true;

@@ -24,13 +24,13 @@ public:
   ValueId alias(TypeId type, ValueId of);
   /// The callee's frame at the end of the frame so far.
   Instruction &call(int32_t block, std::vector<ValueId> inputs, std::vector<ValueId> outputs);
-  Instruction &add(Instruction::Kind kind, std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs, int32_t stream = 0,
-                   std::vector<int32_t> waits = {}, int32_t record = -1);
+  Instruction &add(Instruction::Kind kind, std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
+                   int32_t stream = 0, std::vector<int32_t> waits = {}, int32_t record = -1);
   Instruction &kernel(std::string op, std::vector<ValueId> inputs, std::vector<ValueId> outputs) {
     return add(Instruction::Kind::Kernel, std::move(op), std::move(inputs), std::move(outputs));
   }
-  Instruction &collective(std::string op, std::vector<sharding::AxisRef> axes, std::vector<ValueId> inputs, std::vector<ValueId> outputs,
-                          std::vector<int32_t> waits, int32_t record);
+  Instruction &collective(std::string op, std::vector<sharding::AxisRef> axes, std::vector<ValueId> inputs,
+                          std::vector<ValueId> outputs, std::vector<int32_t> waits, int32_t record);
   int32_t event() { return body_.numEvents++; }
 
 private:
@@ -41,8 +41,9 @@ private:
 
 int64_t rounded(int64_t bytes);
 
-/// Two layers of a two-matrix network on dp=2, tp=2 with two micro-batches: forward (load, two calls of a block with a tensor-parallel
-/// all_reduce on stream 1, loss), backward (two calls, gradients accumulated), update (bucketed all_reduce over dp, SGD in place).
+/// Two layers of a two-matrix network on dp=2, tp=2 with two micro-batches: forward (load, two calls of a block with a
+/// tensor-parallel all_reduce on stream 1, loss), backward (two calls, gradients accumulated), update (bucketed
+/// all_reduce over dp, SGD in place).
 Plan smallPlan();
 
 // Where things are in it.

@@ -11,8 +11,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "SmallPlan.h"
-#include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Reader.h"
+#include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
 
 #include <gmock/gmock.h>
@@ -54,14 +54,18 @@ std::vector<Body *> bodies(Plan &plan) {
 
 TEST(VerifyProgram, DeletedEventNamesBothInstructions) {
   // The reduction no longer waits for the matmul that makes its input.
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].waits.clear(); }),
-              AllOf(HasSubstr("block layer.forward, instruction 2 (all_reduce, stream 1): reads value 5 of layer.forward while"),
-                    HasSubstr("block layer.forward, instruction 1 (matmul, stream 0) writes the same bytes: no event or stream orders them")));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].waits.clear(); }),
+      AllOf(
+          HasSubstr("block layer.forward, instruction 2 (all_reduce, stream 1): reads value 5 of layer.forward while"),
+          HasSubstr("block layer.forward, instruction 1 (matmul, stream 0) writes the same bytes: no event or stream "
+                    "orders them")));
 }
 
 TEST(VerifyProgram, DeletedJoin) {
   EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions.pop_back(); }),
-              AllOf(HasSubstr("block layer.forward: ends while"), HasSubstr("instruction 2 (all_reduce, stream 1) may still run")));
+              AllOf(HasSubstr("block layer.forward: ends while"),
+                    HasSubstr("instruction 2 (all_reduce, stream 1) may still run")));
 }
 
 TEST(VerifyProgram, EveryDeletedWaitIsFound) {
@@ -107,15 +111,24 @@ TEST(VerifyProgram, EveryDeletedProducerIsFound) {
 
 TEST(VerifyProgram, SwappedInstructions) {
   // List order is order within a stream.
-  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerForward].instructions[kMatmul1], p.blocks[kLayerForward].instructions[kMatmul2]); }),
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                std::swap(p.blocks[kLayerForward].instructions[kMatmul1],
+                          p.blocks[kLayerForward].instructions[kMatmul2]);
+              }),
               HasSubstr("instruction 0 (matmul, stream 0): reads buffer h.l0 on micro-batch 0, which no program"));
-  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerBackward].instructions[0], p.blocks[kLayerBackward].instructions[1]); }),
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                std::swap(p.blocks[kLayerBackward].instructions[0], p.blocks[kLayerBackward].instructions[1]);
+              }),
               HasSubstr("reads value 8 of layer.backward, which no instruction before it has written"));
 }
 
 TEST(VerifyProgram, WaitBeforeItsRecord) {
-  EXPECT_THAT(findingsAfter([](Plan &p) { std::swap(p.blocks[kLayerForward].instructions[kMatmul2], p.blocks[kLayerForward].instructions[kReduce]); }),
-              HasSubstr("instruction 1 (all_reduce, stream 1): waits for event 0, which only instruction 2 (matmul, stream 0) records, not before it"));
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                std::swap(p.blocks[kLayerForward].instructions[kMatmul2],
+                          p.blocks[kLayerForward].instructions[kReduce]);
+              }),
+              HasSubstr("instruction 1 (all_reduce, stream 1): waits for event 0, which only instruction 2 (matmul, "
+                        "stream 0) records, not before it"));
 }
 
 TEST(VerifyProgram, EventRecordedTwice) {
@@ -125,13 +138,15 @@ TEST(VerifyProgram, EventRecordedTwice) {
 
 TEST(VerifyProgram, OverlappingLocalsThatLiveTogether) {
   // layer.backward keeps dh alive while the partial dx is computed.
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerBackward].values[9].offset = p.blocks[kLayerBackward].values[8].offset; }),
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                p.blocks[kLayerBackward].values[9].offset = p.blocks[kLayerBackward].values[8].offset;
+              }),
               HasSubstr("overlaps another operand"));
 }
 
 TEST(VerifyProgram, OverwrittenValue) {
-  // The forward programs's loss part lies where the second call's frame is: written after, so no harm; the gradient of the last layer lies in
-  // the frame of the call that reads it: harm.
+  // The forward programs's loss part lies where the second call's frame is: written after, so no harm; the gradient of
+  // the last layer lies in the frame of the call that reads it: harm.
   EXPECT_THAT(findingsAfter([](Plan &p) {
                 Body &backward = program(p, kBackward);
                 Instruction &call = backward.instructions[1];
@@ -139,13 +154,14 @@ TEST(VerifyProgram, OverwrittenValue) {
                 call.frame = backward.values[1].offset;
               }),
               AllOf(HasSubstr("block layer.backward"), HasSubstr("overlaps another operand")));
-  EXPECT_THAT(findingsAfter([](Plan &p) {
-                // dw of the last layer is accumulated after dv has been written over it.
-                Body &backward = program(p, kBackward);
-                const Instruction &call = backward.instructions[1];
-                backward.values[call.outputs[2]].offset = backward.values[call.outputs[1]].offset;
-              }),
-              AllOf(HasSubstr("instruction 2 (accumulate, stream 0): reads value"), HasSubstr("has overwritten with value")));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) {
+        // dw of the last layer is accumulated after dv has been written over it.
+        Body &backward = program(p, kBackward);
+        const Instruction &call = backward.instructions[1];
+        backward.values[call.outputs[2]].offset = backward.values[call.outputs[1]].offset;
+      }),
+      AllOf(HasSubstr("instruction 2 (accumulate, stream 0): reads value"), HasSubstr("has overwritten with value")));
 }
 
 TEST(VerifyProgram, RaceOfTwoWriters) {
@@ -171,13 +187,15 @@ TEST(VerifyProgram, RaceWithAReader) {
 }
 
 TEST(VerifyProgram, ReadAfterInPlaceResult) {
-  // The first update reads the gradient's sum after the all_reduce has replaced it: shape and bytes fit, the value does not.
+  // The first update reads the gradient's sum after the all_reduce has replaced it: shape and bytes fit, the value does
+  // not.
   Plan plan = smallPlan();
   Body &update = program(plan, kUpdate);
   BodyBuilder b(plan, update);
   b.kernel("add", {1}, {b.alias(9, 1)});
-  EXPECT_THAT(findings(plan), AllOf(HasSubstr("(add, stream 0): reads value 1 of update (buffer l0.w.grad), whose bytes"),
-                                    HasSubstr("has overwritten with value 2 of update")));
+  EXPECT_THAT(findings(plan),
+              AllOf(HasSubstr("(add, stream 0): reads value 1 of update (buffer l0.w.grad), whose bytes"),
+                    HasSubstr("has overwritten with value 2 of update")));
 }
 
 TEST(VerifyProgram, ChainsOfInPlaceResults) {
@@ -186,7 +204,8 @@ TEST(VerifyProgram, ChainsOfInPlaceResults) {
   Body &update = program(plan, kUpdate);
   constexpr TypeId kPartial = 9, kWhole = 1;
   BodyBuilder b(plan, update);
-  ValueId base = b.local(kPartial), first = b.alias(kWhole, base), second = b.alias(kWhole, base), view = b.alias(kWhole, base);
+  ValueId base = b.local(kPartial), first = b.alias(kWhole, base), second = b.alias(kWhole, base),
+          view = b.alias(kWhole, base);
   b.kernel("fill", {}, {base});
   b.kernel("negate", {base}, {first});
   b.kernel("negate", {first}, {second});
@@ -222,21 +241,23 @@ TEST(VerifyProgram, ASumBeginsOnce) {
   backward.instructions.insert(backward.instructions.begin() + 3, again);
   EXPECT_EQ(findings(plan), "");
   backward.instructions[3].attributes["first"] = true;
-  EXPECT_THAT(findings(plan), AllOf(HasSubstr("instruction 3 (accumulate, stream 0): begins the sum in"), HasSubstr("instruction 2 (accumulate")));
+  EXPECT_THAT(findings(plan), AllOf(HasSubstr("instruction 3 (accumulate, stream 0): begins the sum in"),
+                                    HasSubstr("instruction 2 (accumulate")));
   backward.instructions[2].attributes["first"] = backward.instructions[3].attributes["first"] = false;
-  EXPECT_THAT(findings(plan), HasSubstr("adds to buffer l1.w.grad on micro-batch 0, which micro-batch 0 has not begun"));
+  EXPECT_THAT(findings(plan),
+              HasSubstr("adds to buffer l1.w.grad on micro-batch 0, which micro-batch 0 has not begun"));
 }
 
 TEST(VerifyProgram, GroupOnTwoStreams) {
   // Two collectives of one group without an order between them.
-  EXPECT_THAT(findingsAfter([](Plan &p) {
-                program(p, kUpdate).instructions[1].stream = 2;
-              }),
-              AllOf(HasSubstr("uses the group over dp unordered with"), HasSubstr("ranks may enter the two in different orders")));
+  EXPECT_THAT(findingsAfter([](Plan &p) { program(p, kUpdate).instructions[1].stream = 2; }),
+              AllOf(HasSubstr("uses the group over dp unordered with"),
+                    HasSubstr("ranks may enter the two in different orders")));
 }
 
 TEST(VerifyProgram, ForkAtTheStartOfABody) {
-  // A block's collective on an argument waits for nothing: the fork orders it after the caller's producer. In one body it would race.
+  // A block's collective on an argument waits for nothing: the fork orders it after the caller's producer. In one body
+  // it would race.
   constexpr TypeId kPartial = 4, kWhole = 0;
   Plan plan = smallPlan();
   Body block;
@@ -294,7 +315,8 @@ TEST(VerifyProgram, BlockFaultsAreReportedOnce) {
 }
 
 TEST(VerifyProgram, ManyLayersAreFast) {
-  // 2,000 calls a program and 64 micro-batches: what the time must not grow with is checked by the suite's time limit alone.
+  // 2,000 calls a program and 64 micro-batches: what the time must not grow with is checked by the suite's time limit
+  // alone.
   Plan plan = smallPlan();
   Body &forward = program(plan, kForward);
   std::vector<Instruction> instructions(forward.instructions.begin(), forward.instructions.begin() + 3);

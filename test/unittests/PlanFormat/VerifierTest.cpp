@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "SmallPlan.h"
 #include "modelpar/PlanFormat/Verifier.h"
+#include "SmallPlan.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -41,18 +41,21 @@ TEST(VerifyPlan, TheSmallPlanIsGood) { EXPECT_EQ(findings(smallPlan()), ""); }
 
 TEST(VerifyPlan, CallBindsAnotherType) {
   // The weights swapped: both have as many bytes.
-  EXPECT_THAT(findingsAfter([](Plan &p) {
-                Instruction &call = program(p, kForward).instructions[1];
-                std::swap(call.inputs[1], call.inputs[2]);
-              }),
-              HasSubstr("argument 1 has type f32[32x16] [{\"tp\"}, {}], block layer.forward expects f32[16x32] [{}, {\"tp\"}]"));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) {
+        Instruction &call = program(p, kForward).instructions[1];
+        std::swap(call.inputs[1], call.inputs[2]);
+      }),
+      HasSubstr(
+          "argument 1 has type f32[32x16] [{\"tp\"}, {}], block layer.forward expects f32[16x32] [{}, {\"tp\"}]"));
 }
 
 TEST(VerifyPlan, CollectiveOverTheWrongAxis) {
   EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes = {p.mesh.axis("dp")}; }),
               HasSubstr("block layer.forward, instruction 2 (all_reduce, stream 1): pair 0 goes from f32[8x16]"));
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes.push_back(p.mesh.axis("dp")); }),
-              HasSubstr("expected an input that is partial (sum) over tp, dp"));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes.push_back(p.mesh.axis("dp")); }),
+      HasSubstr("expected an input that is partial (sum) over tp, dp"));
   EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].axes = {p.mesh.axis("mb")}; }),
               HasSubstr("axis mb is time"));
   EXPECT_THAT(findingsAfter([](Plan &p) {
@@ -63,8 +66,9 @@ TEST(VerifyPlan, CollectiveOverTheWrongAxis) {
 }
 
 TEST(VerifyPlan, CollectiveWithTheWrongKind) {
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].reduce = sharding::ReduceKind::Max; }),
-              HasSubstr("expected an input that is partial (max) over tp"));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.blocks[kLayerForward].instructions[kReduce].reduce = sharding::ReduceKind::Max; }),
+      HasSubstr("expected an input that is partial (max) over tp"));
 }
 
 TEST(VerifyPlan, ReductionTwice) {
@@ -79,11 +83,15 @@ TEST(VerifyPlan, PartialValueIntoTheUpdate) {
                 ASSERT_EQ(sgd.op, "sgd");
                 sgd.inputs[1] = 1; // The sum before its all_reduce.
               }),
-              HasSubstr("instruction 3 (sgd, stream 0): input 1 is partial over dp (sum), expected it whole: a reduction is missing"));
+              HasSubstr("instruction 3 (sgd, stream 0): input 1 is partial over dp (sum), expected it whole: a "
+                        "reduction is missing"));
 }
 
 TEST(VerifyPlan, PartialOutput) {
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.outputs[0].second -= 1; }), HasSubstr("output loss: buffer loss.sum has type"));
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.outputs[0].second -= 1; }),
+      HasSubstr(
+          "output loss: is left with f32[] [], partial={\"dp\":sum}, expected a whole value: a reduction is missing"));
 }
 
 TEST(VerifyPlan, AccumulationOfAValueThatIsNotPartial) {
@@ -99,8 +107,8 @@ TEST(VerifyPlan, LoadIntoAnotherType) {
 }
 
 /// A body with one collective from one type to another.
-std::string collectiveFindings(const std::string &op, sharding::TensorSharding from, sharding::TensorSharding to, int32_t dim,
-                               int32_t sourceDim = -1) {
+std::string collectiveFindings(const std::string &op, sharding::TensorSharding from, sharding::TensorSharding to,
+                               int32_t dim, int32_t sourceDim = -1) {
   Plan plan = smallPlan();
   plan.types.push_back({DType::F32, {8, 8}, std::move(from)});
   plan.types.push_back({DType::F32, {8, 8}, std::move(to)});
@@ -112,7 +120,8 @@ std::string collectiveFindings(const std::string &op, sharding::TensorSharding f
   i.stream = 0;
   i.dim = dim;
   i.sourceDim = sourceDim;
-  int64_t more = std::max<int64_t>(0, program(plan, kUpdate).frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
+  int64_t more =
+      std::max<int64_t>(0, program(plan, kUpdate).frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
   stage(plan).arenaBytes += more;
   stage(plan).memory.back().bytes += more;
   return findings(plan);
@@ -120,7 +129,8 @@ std::string collectiveFindings(const std::string &op, sharding::TensorSharding f
 
 TEST(VerifyPlan, EveryCollectiveHasItsTypes) {
   sharding::AxisRef dp{"dp", 1, 2}, tp{"tp", 1, 2};
-  sharding::TensorSharding whole{{{}, {}}, {}}, rows{{{tp}, {}}, {}}, columns{{{}, {tp}}, {}}, partial{{{}, {}}, {{tp}}};
+  sharding::TensorSharding whole{{{}, {}}, {}}, rows{{{tp}, {}}, {}}, columns{{{}, {tp}}, {}},
+      partial{{{}, {}}, {{tp}}};
   sharding::TensorSharding minor{{{dp, tp}, {}}, {}}, major{{{tp, dp}, {}}, {}}, data{{{dp}, {}}, {}};
   auto bad = HasSubstr("goes from");
   EXPECT_THAT(collectiveFindings("all_gather", rows, whole, 0), testing::Not(bad));
@@ -147,7 +157,8 @@ TEST(VerifyPlan, BuffersOverlap) {
 }
 
 TEST(VerifyPlan, SlotsOverlapAnotherBuffer) {
-  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).buffers[4].slots = 3; }), HasSubstr("buffers h.l0 and y.l0 overlap"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { stage(p).buffers[4].slots = 3; }),
+              HasSubstr("buffers h.l0 and y.l0 overlap"));
 }
 
 TEST(VerifyPlan, MemoryDoesNotAddUp) {
@@ -213,7 +224,8 @@ TEST(VerifyPlan, ForwardMayNotWriteParameters) {
 }
 
 TEST(VerifyPlan, StagesNeedThePipelineAxis) {
-  EXPECT_THAT(findingsAfter([](Plan &p) { p.stages.push_back(p.stages[0]); }), HasSubstr("2 stages on 1 coordinates of axis pp"));
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.stages.push_back(p.stages[0]); }),
+              HasSubstr("2 stages on 1 coordinates of axis pp"));
 }
 
 TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
@@ -229,7 +241,8 @@ TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
   plan.stages.push_back(plan.stages[0]);
   EXPECT_EQ(findings(plan), "");
   plan.stages[1].programs[kUpdate].body.instructions.pop_back();
-  EXPECT_THAT(findings(plan), HasSubstr("stage 1: its collective 0 over stages is missing, stage 0 enters all_reduce sum pp f32[]"));
+  EXPECT_THAT(findings(plan),
+              HasSubstr("stage 1: its collective 0 over stages is missing, stage 0 enters all_reduce sum pp f32[]"));
 }
 
 } // namespace
