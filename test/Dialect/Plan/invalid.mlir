@@ -114,7 +114,7 @@ plan.block @b ins() outs() {
 // -----
 
 // plan.program C4
-plan.program @p forward stage 0 {
+plan.program @p forward stage 0 frame 64 {
   %0 = plan.alloc 64 : <tensor<4xf32>>
   // expected-error @+1 {{expected stream 0 to have waited for stream 1 at the end of the body}}
   plan.collective all_reduce ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>)

@@ -106,7 +106,7 @@ def Plan_BlockOp : Plan_Op<"block", [Symbol, Plan_TopLevel, IsolatedFromAbove, S
   let description = [{
     The entry block's arguments are the inputs, then the outputs. Offsets of `plan.alloc` count from the frame that a call gives.
     C1. arguments are buffers. C2. no more inputs than arguments. C3. each event is recorded once, before any that waits for it.
-    C4. stream 0 has waited for the other streams at the end.
+    C4. once it has its frame, stream 0 has waited for the other streams at the end.
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I32Attr:$num_inputs, OptionalAttr<I64Attr>:$frame);
   let regions = (region SizedRegion<1>:$body);
