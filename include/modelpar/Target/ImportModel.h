@@ -27,10 +27,10 @@ namespace modelpar::target {
 /// What a model's file leaves open.
 struct ModelOptions {
   int64_t globalBatch = 8;
-  std::optional<int64_t> sequence; ///< Default: the model's own.
-  std::string dtype = "f32";       ///< Of parameters and activations: "f32", or "f64" to check gradients.
-  bool dropout = true;             ///< False: rates of the file count as 0.
-  std::string optimizer = "adamw"; ///< "adamw" or "sgd"
+  std::optional<int64_t> sequence;  ///< Default: the model's own.
+  std::string dtype = "f32";        ///< Of parameters and activations: "f32", or "f64" to check gradients.
+  bool dropout = true;              ///< False: rates of the file count as 0.
+  std::string optimizer = "adamw";  ///< "adamw" or "sgd"
   std::string fileName = "<model>"; ///< For messages and the model's name.
 };
 

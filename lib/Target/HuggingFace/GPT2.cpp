@@ -49,7 +49,8 @@ public:
   bool flag(const char *key, bool otherwise) { return config.optionalBoolean(key).value_or(otherwise); }
   void refuse(const char *key, bool supported) {
     if (flag(key, supported) != supported)
-      config.error(key, std::string(supported ? "false" : "true") + " is not supported, expected " + (supported ? "true" : "false"));
+      config.error(key, std::string(supported ? "false" : "true") + " is not supported, expected " +
+                            (supported ? "true" : "false"));
   }
 
 private:
@@ -60,15 +61,18 @@ private:
 /// The nn dialect's name of one of transformers' activations.
 static std::string activation(json::Object &config) {
   static const std::map<std::string, std::string> names = {
-      {"gelu_new", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"}, {"gelu", "gelu"}, {"relu", "relu"},
-      {"silu", "silu"},          {"swish", "silu"},                  {"tanh", "tanh"}, {"sigmoid", "sigmoid"}};
+      {"gelu_new", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
+      {"gelu", "gelu"},          {"relu", "relu"},
+      {"silu", "silu"},          {"swish", "silu"},
+      {"tanh", "tanh"},          {"sigmoid", "sigmoid"}};
   std::string found = config.optionalString("activation_function").value_or("gelu_new");
   if (auto it = names.find(found); it != names.end())
     return it->second;
   std::vector<std::string_view> supported;
   for (const auto &[name, ours] : names)
     supported.push_back(name);
-  config.error("activation_function", "unknown activation '" + found.substr(0, 64) + "'; " + supportedList(found, supported));
+  config.error("activation_function",
+               "unknown activation '" + found.substr(0, 64) + "'; " + supportedList(found, supported));
   return "gelu_tanh";
 }
 
@@ -134,12 +138,14 @@ private:
     p.checkpointShape = std::move(fileShape);
     block.parameters.push_back(std::move(p));
   }
-  void layerNorm(GraphBlock &block, const std::string &prefix, const std::string &name, const std::string &input) const {
+  void layerNorm(GraphBlock &block, const std::string &prefix, const std::string &name,
+                 const std::string &input) const {
     parameter(block, prefix + name + ".weight", {"hidden"}, {"ones"});
     parameter(block, prefix + name + ".bias", {"hidden"}, {"zeros"});
     OpAttributes attributes;
     attributes.epsilon = c.epsilon;
-    block.ops.push_back(op("layer_norm", name, {input, prefix + name + ".weight", prefix + name + ".bias"}, {name}, attributes));
+    block.ops.push_back(
+        op("layer_norm", name, {input, prefix + name + ".weight", prefix + name + ".bias"}, {name}, attributes));
   }
   /// x·w + b, with the result's dims being `out`; `fileShapes` as in the checkpoint.
   void linear(GraphBlock &block, const std::string &name, const std::string &input, std::vector<std::string> in,
@@ -224,14 +230,20 @@ Graph target::readGPT2(json::Object &config, const ModelOptions &options) {
   GPT2Config c = readConfig(config);
   int64_t sequence = options.sequence.value_or(c.positions);
   if (sequence > c.positions)
-    config.error("n_positions", "--seq=" + std::to_string(sequence) + " is longer than the " + std::to_string(c.positions) +
-                                    " positions of the model");
+    config.error("n_positions", "--seq=" + std::to_string(sequence) + " is longer than the " +
+                                    std::to_string(c.positions) + " positions of the model");
   Graph graph;
   if (config.errors().messages().size() != before)
     return graph; // What follows would only repeat it.
   using Role = Dimension::Role;
-  graph.dims = {{"batch", options.globalBatch, Role::Batch}, {"seq", sequence, Role::Sequence}, {"hidden", c.width},
-                {"vocab", c.vocab}, {"positions", c.positions}, {"qkv", 3}, {"heads", c.heads}, {"dim", c.width / c.heads},
+  graph.dims = {{"batch", options.globalBatch, Role::Batch},
+                {"seq", sequence, Role::Sequence},
+                {"hidden", c.width},
+                {"vocab", c.vocab},
+                {"positions", c.positions},
+                {"qkv", 3},
+                {"heads", c.heads},
+                {"dim", c.width / c.heads},
                 {"inner", c.inner}};
   auto input = [&](const char *name, std::vector<std::string> dims, int64_t high) {
     graph.inputs.push_back({name, std::move(dims), ElementType::Integer, name, 0, static_cast<double>(high), ""});

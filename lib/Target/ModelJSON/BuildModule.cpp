@@ -14,6 +14,7 @@
 #include "modelpar/Target/ModelJSON/BuildModule.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
 #include "modelpar/Target/ModelJSON/Ops.h"
+#include "modelpar/Target/ModelJSON/Outline.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/Builders.h"
@@ -30,7 +31,8 @@ namespace {
 /// What a block became.
 struct BuiltBlock {
   func::FuncOp function;
-  bool scalars = false; ///< Takes the step's scalars last.
+  bool scalars = false;      ///< Takes the step's scalars last.
+  int64_t firstInstance = 0; ///< Calls of the function by blocks before this one.
 };
 
 class ModuleBuilder {
@@ -73,7 +75,7 @@ private:
   OpBuilder builder;
   Type floatType;
   std::vector<std::string> dimNames;
-  Value scalars;             ///< Of the function being built.
+  Value scalars; ///< Of the function being built.
   bool scalarsUsed = false;
   int64_t nextDropoutKey = 0; ///< Unique in the module: two blocks may have calls of the same instance.
 };
@@ -138,7 +140,8 @@ void ModuleBuilder::buildParameter(const GraphParameter &parameter, bool repeate
   std::string file = parameter.checkpointName.empty() ? parameter.name : parameter.checkpointName;
   std::string name = repeated ? expandIndex(parameter.name, layer) : parameter.name;
   std::vector<int64_t> fileShape = parameter.checkpointShape.value_or(type.getShape().vec());
-  auto init = nn::InitAttr::get(builder.getContext(), initKind(parameter.init.kind), parameter.init.a, parameter.init.b);
+  auto init =
+      nn::InitAttr::get(builder.getContext(), initKind(parameter.init.kind), parameter.init.a, parameter.init.b);
   nn::ParameterOp::create(builder, loc(name), builder.getStringAttr(name), TypeAttr::get(type), init,
                           builder.getStringAttr(repeated ? expandIndex(file, layer) : file),
                           builder.getDenseI64ArrayAttr(fileShape),
@@ -153,9 +156,7 @@ SmallVector<Value> ModuleBuilder::buildMatmul(const GraphOp &op, ValueRange in, 
   // The result's letters are those before `rename`.
   TensorShape result;
   const TensorShape &lhs = block.shapes.at(op.inputs[0]), &rhs = block.shapes.at(op.inputs[1]);
-  std::vector<std::string> names = op.attributes.result
-                                       ? *op.attributes.result
-                                       : defaultMatmulResult(lhs, rhs);
+  std::vector<std::string> names = op.attributes.result ? *op.attributes.result : defaultMatmulResult(lhs, rhs);
   for (const std::string &name : names)
     result.dims.push_back({name, checked.dimSizes.at(name)});
   std::string subscripts = einsumSubscripts(dimNames, lhs, rhs, result);
@@ -183,8 +184,8 @@ SmallVector<Value> ModuleBuilder::buildUnpack(const GraphOp &op, ValueRange in, 
   SmallVector<Type> types;
   for (const std::string &name : op.outputs)
     types.push_back(typeOf(block.shapes.at(name)));
-  auto unpack = nn::UnpackOp::create(builder, loc(op.name), types, in[0],
-                                     builder.getI64IntegerAttr(at - input.dims.begin()));
+  auto unpack =
+      nn::UnpackOp::create(builder, loc(op.name), types, in[0], builder.getI64IntegerAttr(at - input.dims.begin()));
   return SmallVector<Value>(unpack->getResults());
 }
 
@@ -247,7 +248,8 @@ BuiltBlock ModuleBuilder::buildBlock(size_t index) {
   argumentTypes.push_back(scalarsType(builder));
 
   OpBuilder::InsertionGuard guard(builder);
-  auto function = func::FuncOp::create(builder, loc(block.name), block.name, builder.getFunctionType(argumentTypes, {}));
+  auto function =
+      func::FuncOp::create(builder, loc(block.name), block.name, builder.getFunctionType(argumentTypes, {}));
   function.setPrivate();
   Block *body = function.addEntryBlock();
   builder.setInsertionPointToStart(body);
@@ -274,7 +276,7 @@ BuiltBlock ModuleBuilder::buildBlock(size_t index) {
     argumentTypes.pop_back();
   }
   function.setFunctionType(builder.getFunctionType(argumentTypes, ValueRange(results).getTypes()));
-  return {function, scalarsUsed};
+  return {function, scalarsUsed, 0};
 }
 
 DictionaryAttr ModuleBuilder::inputAttributes(const GraphInput &input) {
@@ -302,9 +304,9 @@ func::FuncOp ModuleBuilder::buildStepFunction(std::map<std::string, Value> &valu
     attributes.push_back(inputAttributes(input));
   }
   types.push_back(scalarsType(builder));
-  attributes.push_back(builder.getDictionaryAttr(
-      {builder.getNamedAttr(nn::kInputAttr, builder.getStringAttr("scalars")),
-       builder.getNamedAttr(nn::kInputRoleAttr, builder.getStringAttr("scalars"))}));
+  attributes.push_back(
+      builder.getDictionaryAttr({builder.getNamedAttr(nn::kInputAttr, builder.getStringAttr("scalars")),
+                                 builder.getNamedAttr(nn::kInputRoleAttr, builder.getStringAttr("scalars"))}));
   auto step = func::FuncOp::create(builder, loc("step"), nn::kStepFunction, builder.getFunctionType(types, {}));
   step.setAllArgAttrs(attributes);
   Block *body = step.addEntryBlock();
@@ -317,8 +319,7 @@ func::FuncOp ModuleBuilder::buildStepFunction(std::map<std::string, Value> &valu
 }
 
 Value ModuleBuilder::readParameter(const std::string &name, const TensorShape &shape, Location at) {
-  return nn::ReadParameterOp::create(builder, at, typeOf(shape),
-                                     FlatSymbolRefAttr::get(builder.getContext(), name),
+  return nn::ReadParameterOp::create(builder, at, typeOf(shape), FlatSymbolRefAttr::get(builder.getContext(), name),
                                      nn::ParameterSlotAttr::get(builder.getContext(), nn::ParameterSlot::value));
 }
 
@@ -341,7 +342,7 @@ void ModuleBuilder::callBlock(size_t index, const BuiltBlock &built, Value stepS
     if (built.scalars)
       operands.push_back(stepScalars);
     auto call = func::CallOp::create(builder, loc(block.name), built.function, operands);
-    call->setAttr(nn::kInstanceAttr, builder.getI64IntegerAttr(layer));
+    call->setAttr(nn::kInstanceAttr, builder.getI64IntegerAttr(built.firstInstance + layer));
     for (auto [carry, result] : llvm::zip(block.carries, call.getResults()))
       carried[carry.name] = result;
     if (!block.repeated)
@@ -379,8 +380,14 @@ OwningOpRef<ModuleOp> ModuleBuilder::run() {
       for (const GraphParameter &parameter : block.parameters)
         buildParameter(parameter, block.repeated, layer);
   SmallVector<BuiltBlock> blocks;
-  for (size_t i = 0; i < graph.blocks.size(); ++i)
-    blocks.push_back(buildBlock(i));
+  std::map<std::string, BuiltBlock> functions; // By fingerprint; firstInstance is the next one's.
+  for (auto [i, block] : llvm::enumerate(graph.blocks)) {
+    auto [it, inserted] = functions.try_emplace(blockFingerprint(block, checked.blocks[i]));
+    if (inserted)
+      it->second = buildBlock(i);
+    blocks.push_back(it->second);
+    it->second.firstInstance += block.repeat;
+  }
   buildStep(blocks);
   return module;
 }

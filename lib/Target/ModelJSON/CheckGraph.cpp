@@ -30,7 +30,7 @@ struct Symbol {
   TensorShape shape;
   std::string pointer;
   bool used = false;
-  size_t block = 0;     ///< Values: where they are defined.
+  size_t block = 0;         ///< Values: where they are defined.
   double low = 0, high = 0; ///< Inputs.
   std::string role;         ///< Inputs.
 };
@@ -99,8 +99,11 @@ bool Checker::checkName(const std::string &name, const std::string &pointer, boo
   bool good = !plain.empty() && plain.size() <= kMaxNameBytes && (llvm::isAlpha(plain[0]) || plain[0] == '_') &&
               llvm::all_of(plain, [](char c) { return llvm::isAlnum(c) || c == '_' || c == '-' || c == '.'; });
   if (!good)
-    errors.add(pointer, inQuotes(name) + " is not a name; expected letters, digits, '_', '-' and '.', starting with a letter or '_', at most " +
-                            std::to_string(kMaxNameBytes) + " of them");
+    errors.add(
+        pointer,
+        inQuotes(name) +
+            " is not a name; expected letters, digits, '_', '-' and '.', starting with a letter or '_', at most " +
+            std::to_string(kMaxNameBytes) + " of them");
   return good;
 }
 
@@ -111,7 +114,8 @@ void Checker::checkDims() {
     if (!result.dimSizes.emplace(dim.name, dim.size).second)
       errors.add(dim.pointer, "dim " + inQuotes(dim.name) + " is declared twice");
     if (dim.size < 1 || dim.size > kMaxDimSize)
-      errors.add(dim.pointer, "dim " + inQuotes(dim.name) + " has size " + std::to_string(dim.size) + ", expected 1 to 2^40");
+      errors.add(dim.pointer,
+                 "dim " + inQuotes(dim.name) + " has size " + std::to_string(dim.size) + ", expected 1 to 2^40");
     if (dim.role == Dimension::Role::Plain)
       continue;
     const Dimension *&first = dim.role == Dimension::Role::Batch ? batch : sequence;
@@ -170,7 +174,8 @@ void Checker::checkInputs() {
     checkName(input.name, input.pointer);
     if (input.name == "scalars")
       errors.add(input.pointer, "the name 'scalars' is taken by the step's own scalars");
-    Symbol symbol{Symbol::Kind::Input, shapeOf(input.dims, input.type, json::join(input.pointer, "dims")), input.pointer};
+    Symbol symbol{Symbol::Kind::Input, shapeOf(input.dims, input.type, json::join(input.pointer, "dims")),
+                  input.pointer};
     symbol.shape.known &= !input.broken;
     symbol.low = input.low;
     symbol.high = input.high;
@@ -187,7 +192,8 @@ void Checker::checkInputs() {
       if (!input.dims.empty() && dim.name == input.dims[0])
         first = &dim;
     if (symbol.shape.known && input.role != "positions" && (!first || first->role != Dimension::Role::Batch)) {
-      errors.add(json::join(input.pointer, "dims"), "the first dim of " + inQuotes(input.name) + " must be the one of role 'batch': data comes in samples");
+      errors.add(json::join(input.pointer, "dims"), "the first dim of " + inQuotes(input.name) +
+                                                        " must be the one of role 'batch': data comes in samples");
       symbol.shape.known = false;
     }
     // The count of labels that the loss is divided by is one number.
@@ -208,8 +214,9 @@ void Checker::checkCheckpoint(const GraphParameter &parameter, const TensorShape
     for (int64_t size : *parameter.checkpointShape)
       good = good && size > 0 && !__builtin_mul_overflow(found, size, &found);
     if (!good || found != elements)
-      errors.add(json::join(parameter.pointer, "checkpoint"), "shape has " + (good ? std::to_string(found) : "too many") +
-                     " elements, the parameter " + toString(shape) + " has " + std::to_string(elements));
+      errors.add(json::join(parameter.pointer, "checkpoint"),
+                 "shape has " + (good ? std::to_string(found) : "too many") + " elements, the parameter " +
+                     toString(shape) + " has " + std::to_string(elements));
   }
 }
 
@@ -225,7 +232,7 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   for (const std::string &name : {parameter.name, checkpoint})
     if (repeated != (name.find("{i}") != std::string::npos)) {
       errors.add(parameter.pointer, inQuotes(name) + (repeated ? " needs {i}, the number of the layer, in its name"
-                                                             : " has {i} in its name outside a repeat"));
+                                                               : " has {i} in its name outside a repeat"));
       shape.known = false;
       return define(scope, parameter.name, Symbol{Symbol::Kind::Parameter, std::move(shape), parameter.pointer});
     }
@@ -238,7 +245,8 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   for (int64_t i = 0; i < count; ++i) {
     std::string name = expandIndex(parameter.name, i), file = expandIndex(checkpoint, i);
     if (!symbolNames.insert(name).second || !checkpointNames.insert(file).second) {
-      errors.add(parameter.pointer, "parameter " + inQuotes(name) + " (" + inQuotes(file) + " in the checkpoint) exists twice");
+      errors.add(parameter.pointer,
+                 "parameter " + inQuotes(name) + " (" + inQuotes(file) + " in the checkpoint) exists twice");
       break;
     }
   }
@@ -253,7 +261,8 @@ void Checker::checkBlockNames() {
     if (checkName(block.name, block.pointer) && !names.insert(block.name).second)
       errors.add(block.pointer, "block name " + inQuotes(block.name) + " is taken");
     if (block.repeat < 1 || block.repeat > kMaxRepeat)
-      errors.add(block.pointer, "repeat is " + std::to_string(block.repeat) + ", expected 1 to " + std::to_string(kMaxRepeat));
+      errors.add(block.pointer,
+                 "repeat is " + std::to_string(block.repeat) + ", expected 1 to " + std::to_string(kMaxRepeat));
   }
 }
 
@@ -289,10 +298,13 @@ void Checker::enterCarries(size_t index, Scope &local) {
     Symbol symbol{Symbol::Kind::Value, {}, carry.pointer};
     symbol.shape.known = false;
     if (auto from = globals.find(carry.from); from == globals.end()) {
-      errors.add(json::join(carry.pointer, "from"), inQuotes(carry.from) + " is not defined before " + inQuotes(block.name));
+      errors.add(json::join(carry.pointer, "from"),
+                 inQuotes(carry.from) + " is not defined before " + inQuotes(block.name));
     } else if (from->second.kind == Symbol::Kind::Parameter || from->second.shape.type == ElementType::Integer) {
-      errors.add(json::join(carry.pointer, "from"), inQuotes(carry.from) + " is " +
-                     (from->second.kind == Symbol::Kind::Parameter ? "a parameter" : "of integers") + "; only float values are carried");
+      errors.add(json::join(carry.pointer, "from"),
+                 inQuotes(carry.from) + " is " +
+                     (from->second.kind == Symbol::Kind::Parameter ? "a parameter" : "of integers") +
+                     "; only float values are carried");
     } else {
       from->second.used = true;
       symbol.shape = from->second.shape;
@@ -313,13 +325,14 @@ void Checker::checkIds(const GraphOp &op, const std::vector<TensorShape> &shapes
   if (!ids || ids->kind != Symbol::Kind::Input || rows.dims.empty())
     return;
   if (!embedding && ids->role != "targets")
-    errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": targets " + inQuotes(op.inputs[1]) + " have role '" + ids->role +
-                               "', expected 'targets': its labels are counted");
+    errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": targets " + inQuotes(op.inputs[1]) + " have role '" +
+                               ids->role + "', expected 'targets': its labels are counted");
   const TensorShape::Dim &dim = embedding ? rows.dims.front() : rows.dims.back();
   if (ids->high > static_cast<double>(dim.size) || (embedding && ids->low < 0))
-    errors.add(op.pointer, op.kind + " " + inQuotes(op.name) + ": range [" + std::to_string(static_cast<int64_t>(ids->low)) + ", " +
-                               std::to_string(static_cast<int64_t>(ids->high)) + ") of " + inQuotes(op.inputs[embedding ? 0 : 1]) +
-                               " leaves dim '" + dim.name + "' of size " + std::to_string(dim.size));
+    errors.add(op.pointer,
+               op.kind + " " + inQuotes(op.name) + ": range [" + std::to_string(static_cast<int64_t>(ids->low)) + ", " +
+                   std::to_string(static_cast<int64_t>(ids->high)) + ") of " + inQuotes(op.inputs[embedding ? 0 : 1]) +
+                   " leaves dim '" + dim.name + "' of size " + std::to_string(dim.size));
 }
 
 void Checker::checkOp(size_t index, const GraphOp &op, Scope &local) {
@@ -329,8 +342,10 @@ void Checker::checkOp(size_t index, const GraphOp &op, Scope &local) {
     if (!symbol) {
       std::string pointer = json::join(json::join(op.pointer, "inputs"), i);
       auto inside = hidden.find(name);
-      errors.add(pointer, inside != hidden.end() ? inQuotes(name) + " lives inside the repeat " + inQuotes(inside->second) + "; carry it out"
-                                                 : op.kind + " " + inQuotes(op.name) + ": operand " + inQuotes(name) + " is not defined before it");
+      errors.add(pointer,
+                 inside != hidden.end()
+                     ? inQuotes(name) + " lives inside the repeat " + inQuotes(inside->second) + "; carry it out"
+                     : op.kind + " " + inQuotes(op.name) + ": operand " + inQuotes(name) + " is not defined before it");
       shapes.emplace_back().known = false;
       continue;
     }
@@ -371,9 +386,10 @@ void Checker::leaveCarries(size_t index, Scope &local) {
       next->second.used = true;
       after.shape = next->second.shape;
       auto first = local.find(carry.name);
-      if (first != local.end() && first->second.shape.known && after.shape.known && first->second.shape.dims != after.shape.dims)
-        errors.add(pointer, inQuotes(carry.next) + " " + toString(after.shape) + " cannot be carried as " + inQuotes(carry.name) + " " +
-                                toString(first->second.shape));
+      if (first != local.end() && first->second.shape.known && after.shape.known &&
+          first->second.shape.dims != after.shape.dims)
+        errors.add(pointer, inQuotes(carry.next) + " " + toString(after.shape) + " cannot be carried as " +
+                                inQuotes(carry.name) + " " + toString(first->second.shape));
       if (first != local.end())
         after.shape = first->second.shape; // What follows expects this one.
     }

@@ -12,6 +12,7 @@
 
 #include "modelpar/Target/ModelJSON/ModelJSON.h"
 #include "modelpar/Target/ModelJSON/Ops.h"
+#include "modelpar/Target/ModelJSON/Outline.h"
 
 #include "llvm/ADT/STLExtras.h"
 
@@ -37,9 +38,7 @@ private:
   void readItems(const json::Value &items, const std::string &pointer, Graph &graph);
 
   /// No error since there were `before`. Of more than the limit not even their number is known.
-  bool sound(size_t before) const {
-    return errors.messages().size() == before && before < json::Errors::kMaxMessages;
-  }
+  bool sound(size_t before) const { return errors.messages().size() == before && before < json::Errors::kMaxMessages; }
 
   const ModelOptions &options;
   json::Errors &errors;
@@ -84,7 +83,8 @@ Dimension Reader::readDim(const std::string &name, const json::Value &value, con
       object.error("size", "dim '" + name + "' has no size of its own; give --seq");
     dim.size = options.sequence.value_or(size.value_or(1));
     if (max && dim.size > *max)
-      object.error("max", "sequence of " + std::to_string(dim.size) + " is longer than the model's maximum of " + std::to_string(*max));
+      object.error("max", "sequence of " + std::to_string(dim.size) + " is longer than the model's maximum of " +
+                              std::to_string(*max));
   }
   object.finish();
   return dim;
@@ -119,7 +119,8 @@ Initializer Reader::readInit(const json::Value &value, const std::string &pointe
     if (kind == "zeros" || kind == "ones")
       init.kind = kind;
     else
-      errors.add(pointer, "unknown init '" + kind.substr(0, 64) + "'; " + supportedList(kind, {"zeros", "ones", "constant", "normal", "uniform"}));
+      errors.add(pointer, "unknown init '" + kind.substr(0, 64) + "'; " +
+                              supportedList(kind, {"zeros", "ones", "constant", "normal", "uniform"}));
     return init;
   }
   json::Object object(value, pointer, errors);
@@ -172,7 +173,8 @@ OpAttributes Reader::readAttributes(const OpSpec &spec, json::Object &object) {
       size_t before = errors.messages().size();
       attributes.kind = object.string("kind");
       if (sound(before) && !llvm::is_contained(activationKinds(), *attributes.kind))
-        object.error("kind", "unknown activation '" + attributes.kind->substr(0, 64) + "'; " + supportedList(*attributes.kind, activationKinds()));
+        object.error("kind", "unknown activation '" + attributes.kind->substr(0, 64) + "'; " +
+                                 supportedList(*attributes.kind, activationKinds()));
     } else if (name == "rate") {
       attributes.rate = spec.kind == "dropout" ? object.number("rate", 0, 1) : object.optionalNumber("rate", 0, 1);
       if (attributes.rate == 1.0)
@@ -221,7 +223,8 @@ GraphOp Reader::readOp(json::Object &object) {
   }
   auto count = [&](const char *field, size_t found, size_t expected) {
     if (object.has(field) && found != expected)
-      object.error(field, "found " + std::to_string(found) + " " + field + ", expected " + std::to_string(expected) + ": " + std::string(spec->form));
+      object.error(field, "found " + std::to_string(found) + " " + field + ", expected " + std::to_string(expected) +
+                              ": " + std::string(spec->form));
   };
   count("inputs", op.inputs.size(), spec->numInputs);
   if (spec->numOutputs)
@@ -242,15 +245,17 @@ GraphBlock Reader::readBlock(json::Object &object) {
   block.repeated = object.has("repeat");
   if (block.repeated)
     block.repeat = object.integer("repeat", 1, kMaxRepeat);
-  forFields(object, "parameters", false, [&](const std::string &name, const json::Value &value, const std::string &pointer) {
-    block.parameters.push_back(readParameter(name, value, pointer));
-  });
+  forFields(object, "parameters", false,
+            [&](const std::string &name, const json::Value &value, const std::string &pointer) {
+              block.parameters.push_back(readParameter(name, value, pointer));
+            });
   if (block.repeated)
-    forFields(object, "carry", true, [&](const std::string &name, const json::Value &value, const std::string &pointer) {
-      json::Object carry(value, pointer, errors);
-      block.carries.push_back({name, carry.string("from"), carry.string("next"), carry.string("result"), pointer});
-      carry.finish();
-    });
+    forFields(
+        object, "carry", true, [&](const std::string &name, const json::Value &value, const std::string &pointer) {
+          json::Object carry(value, pointer, errors);
+          block.carries.push_back({name, carry.string("from"), carry.string("next"), carry.string("result"), pointer});
+          carry.finish();
+        });
   const json::Value &ops = object.array("ops");
   for (size_t i = 0; i < ops.size(); ++i) {
     json::Object op = json::Object::element(ops, i, object.pointer("ops"), errors);
@@ -263,15 +268,6 @@ GraphBlock Reader::readBlock(json::Object &object) {
   return block;
 }
 
-/// The function that runs of loose ops become: named by where they stand.
-static std::string looseName(size_t first, size_t end, size_t count, size_t block) {
-  if (first == 0 && end == count)
-    return "model";
-  if (first == 0)
-    return "prologue";
-  return end == count ? "epilogue" : "middle" + std::to_string(block);
-}
-
 void Reader::readItems(const json::Value &items, const std::string &pointer, Graph &graph) {
   for (size_t i = 0; i < items.size();) {
     json::Object object = json::Object::element(items, i, pointer, errors);
@@ -282,14 +278,13 @@ void Reader::readItems(const json::Value &items, const std::string &pointer, Gra
     }
     GraphBlock loose;
     loose.pointer = object.pointer();
-    size_t first = i;
+    loose.loose = true;
     for (; i < items.size(); ++i) {
       json::Object op = json::Object::element(items, i, pointer, errors);
       if (op.valid() && (op.has("block") || op.has("repeat")))
         break;
       loose.ops.push_back(readOp(op));
     }
-    loose.name = looseName(first, i, items.size(), graph.blocks.size());
     graph.blocks.push_back(std::move(loose));
   }
 }
@@ -299,7 +294,8 @@ Graph Reader::read(const json::Value &value) {
   Graph graph;
   int64_t version = object.integer("modelpar", 1);
   if (object.has("modelpar") && version != kModelFormatVersion)
-    object.error("modelpar", "format version " + std::to_string(version) + ", expected " + std::to_string(kModelFormatVersion));
+    object.error("modelpar",
+                 "format version " + std::to_string(version) + ", expected " + std::to_string(kModelFormatVersion));
   graph.name = object.string("name");
   forFields(object, "dims", true, [&](const std::string &name, const json::Value &dim, const std::string &pointer) {
     graph.dims.push_back(readDim(name, dim, pointer));
@@ -307,16 +303,19 @@ Graph Reader::read(const json::Value &value) {
   forFields(object, "inputs", true, [&](const std::string &name, const json::Value &input, const std::string &pointer) {
     graph.inputs.push_back(readInput(name, input, pointer));
   });
-  forFields(object, "parameters", false, [&](const std::string &name, const json::Value &parameter, const std::string &pointer) {
-    graph.parameters.push_back(readParameter(name, parameter, pointer));
-  });
+  forFields(object, "parameters", false,
+            [&](const std::string &name, const json::Value &parameter, const std::string &pointer) {
+              graph.parameters.push_back(readParameter(name, parameter, pointer));
+            });
   const json::Value &ops = object.array("ops");
   readItems(ops, object.pointer("ops"), graph);
+  outlineLayers(graph);
   graph.loss = object.string("loss");
   graph.lossPointer = object.pointer("loss");
   object.ignore("description");
   object.finish();
-  if (options.sequence && !llvm::any_of(graph.dims, [](const Dimension &dim) { return dim.role == Dimension::Role::Sequence; }))
+  if (options.sequence &&
+      !llvm::any_of(graph.dims, [](const Dimension &dim) { return dim.role == Dimension::Role::Sequence; }))
     errors.add("/dims", "--seq=" + std::to_string(*options.sequence) + " is given, but no dim has role 'sequence'");
   return graph;
 }

@@ -131,8 +131,7 @@ static Result inferMatmul(const Inference &in) {
     left.insert(dim.name), sizes[dim.name] = dim.size;
   for (const auto &dim : rhs.dims)
     right.insert(dim.name), sizes[dim.name] = dim.size;
-  std::vector<std::string> names =
-      in.op.attributes.result ? *in.op.attributes.result : defaultMatmulResult(lhs, rhs);
+  std::vector<std::string> names = in.op.attributes.result ? *in.op.attributes.result : defaultMatmulResult(lhs, rhs);
 
   Dims dims;
   std::set<std::string> kept;
@@ -148,7 +147,8 @@ static Result inferMatmul(const Inference &in) {
     if (kept.count(name))
       continue;
     if (!left.count(name) || !right.count(name))
-      return in.fail("dim '" + name + "' of size " + std::to_string(size) + " is in one operand only and not in the result");
+      return in.fail("dim '" + name + "' of size " + std::to_string(size) +
+                     " is in one operand only and not in the result");
     summed = true;
   }
   if (!summed)
@@ -163,15 +163,16 @@ static Result inferAdd(const Inference &in) {
                    "; only the right side may lack leading dims");
   Dims tail(lhs.end() - rhs.size(), lhs.end());
   if (rhs != tail)
-    return in.fail(in.operand(1) + " does not match the trailing dims of " + in.operand(0) + ": " + difference(rhs, tail));
+    return in.fail(in.operand(1) + " does not match the trailing dims of " + in.operand(0) + ": " +
+                   difference(rhs, tail));
   return floats(lhs);
 }
 
 /// mul and squared_error: two tensors of one shape.
 static Result inferSame(const Inference &in) {
   if (in.inputs[0].dims != in.inputs[1].dims)
-    return in.fail("operands " + in.operand(0) + " and " + in.operand(1) + " differ: " +
-                   difference(in.inputs[1].dims, in.inputs[0].dims));
+    return in.fail("operands " + in.operand(0) + " and " + in.operand(1) +
+                   " differ: " + difference(in.inputs[1].dims, in.inputs[0].dims));
   return floats(in.inputs[0].dims);
 }
 
@@ -182,8 +183,8 @@ static Result inferLayerNorm(const Inference &in) {
   Dims width(x.end() - 1, x.end());
   for (size_t i : {1, 2})
     if (in.inputs[i].dims != width)
-      return in.fail((i == 1 ? "weight " : "bias ") + in.operand(i) + " does not match the last dim of " + in.operand(0) +
-                     ": " + difference(in.inputs[i].dims, width));
+      return in.fail((i == 1 ? "weight " : "bias ") + in.operand(i) + " does not match the last dim of " +
+                     in.operand(0) + ": " + difference(in.inputs[i].dims, width));
   return floats(x);
 }
 
@@ -215,8 +216,8 @@ static Result inferCrossEntropy(const Inference &in) {
     return in.fail("logits need at least the dim of classes, found the scalar '" + in.op.inputs[0] + "'");
   logits.pop_back();
   if (in.inputs[1].dims != logits)
-    return in.fail("targets " + in.operand(1) + " do not match logits " + in.operand(0) + " without their last dim: " +
-                   difference(in.inputs[1].dims, logits));
+    return in.fail("targets " + in.operand(1) + " do not match logits " + in.operand(0) +
+                   " without their last dim: " + difference(in.inputs[1].dims, logits));
   return floats({});
 }
 
@@ -275,7 +276,8 @@ static bool finishShape(const Inference &in, const std::map<std::string, int64_t
         return in.fail("rename to '" + to->second + "', which is not a declared dim"), false;
       if (size->second != dim.size)
         return in.fail("rename of dim '" + dim.name + "' of size " + std::to_string(dim.size) + " to '" + to->second +
-                       "' of size " + std::to_string(size->second)), false;
+                       "' of size " + std::to_string(size->second)),
+               false;
       dim.name = to->second;
     }
     if (!names.insert(dim.name).second)

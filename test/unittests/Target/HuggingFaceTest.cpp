@@ -20,7 +20,8 @@ using testing::HasSubstr;
 
 /// The parameter counts that the models are known by.
 TEST(HuggingFace, PublishedModelsHaveTheirParameterCounts) {
-  for (auto [name, count] : {std::pair("gpt2", 124439808), {"gpt2-medium", 354823168}, {"gpt2-large", 774030080}, {"gpt2-xl", 1557611200}}) {
+  for (auto [name, count] :
+       {std::pair("gpt2", 124439808), {"gpt2-medium", 354823168}, {"gpt2-large", 774030080}, {"gpt2-xl", 1557611200}}) {
     Imported model(Imported::fileText("models/" + std::string(name) + ".json"));
     ASSERT_TRUE(model.module) << model.errors();
     EXPECT_EQ(model.parameterElements(), count) << name;
@@ -52,7 +53,8 @@ TEST(HuggingFace, ParametersAreThoseOfTheCheckpoint) {
   ASSERT_TRUE(weight && bias);
   EXPECT_EQ(weight.getCheckpointName(), "transformer.h.3.attn.c_attn.weight");
   EXPECT_THAT(llvm::to_vector(weight.getCheckpointShape()), testing::ElementsAre(128, 384));
-  EXPECT_THAT(llvm::to_vector(llvm::cast<mlir::RankedTensorType>(weight.getType()).getShape()), testing::ElementsAre(128, 3, 4, 32));
+  EXPECT_THAT(llvm::to_vector(llvm::cast<mlir::RankedTensorType>(weight.getType()).getShape()),
+              testing::ElementsAre(128, 3, 4, 32));
   EXPECT_THAT(llvm::to_vector(bias.getCheckpointShape()), testing::ElementsAre(384));
   EXPECT_TRUE(weight.getWeightDecay());
   EXPECT_FALSE(bias.getWeightDecay());
@@ -100,7 +102,8 @@ TEST(HuggingFace, UnknownKeysAreWarnedOf) {
   Imported model(R"({"model_type": "gpt2", "n_layer": 1, "use_cache": true, "rotary_dim": 64})");
   ASSERT_TRUE(model.module) << model.errors();
   ASSERT_EQ(model.diagnostics.warnings.size(), 1u);
-  EXPECT_THAT(model.diagnostics.warnings[0], HasSubstr("/rotary_dim: key is not known for model type 'gpt2' and is ignored"));
+  EXPECT_THAT(model.diagnostics.warnings[0],
+              HasSubstr("/rotary_dim: key is not known for model type 'gpt2' and is ignored"));
 }
 
 struct Refusal {
@@ -117,18 +120,24 @@ TEST_P(Refusals, AreErrorsThatNameTheKey) {
 INSTANTIATE_TEST_SUITE_P(
     HuggingFace, Refusals,
     testing::Values(
-        Refusal{R"("model_type": "gpt-2")", "/model_type: unknown model type 'gpt-2'; did you mean 'gpt2'? supported: gpt2"},
+        Refusal{R"("model_type": "gpt-2")",
+                "/model_type: unknown model type 'gpt-2'; did you mean 'gpt2'? supported: gpt2"},
         Refusal{R"("model_type": "llama")", "/model_type: unknown model type 'llama'; supported: gpt2"},
-        Refusal{R"("model_type": "gpt2", "architectures": ["GPT2DoubleHeadsModel"])", "/architectures: 'GPT2DoubleHeadsModel' is not supported, expected GPT2LMHeadModel"},
-        Refusal{R"("model_type": "gpt2", "activation_function": "gelu_neu")", "/activation_function: unknown activation 'gelu_neu'; did you mean 'gelu_new'?"},
-        Refusal{R"("model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true)", "/scale_attn_by_inverse_layer_idx: true is not supported, expected false"},
-        Refusal{R"("model_type": "gpt2", "reorder_and_upcast_attn": true)", "/reorder_and_upcast_attn: true is not supported"},
+        Refusal{R"("model_type": "gpt2", "architectures": ["GPT2DoubleHeadsModel"])",
+                "/architectures: 'GPT2DoubleHeadsModel' is not supported, expected GPT2LMHeadModel"},
+        Refusal{R"("model_type": "gpt2", "activation_function": "gelu_neu")",
+                "/activation_function: unknown activation 'gelu_neu'; did you mean 'gelu_new'?"},
+        Refusal{R"("model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true)",
+                "/scale_attn_by_inverse_layer_idx: true is not supported, expected false"},
+        Refusal{R"("model_type": "gpt2", "reorder_and_upcast_attn": true)",
+                "/reorder_and_upcast_attn: true is not supported"},
         Refusal{R"("model_type": "gpt2", "add_cross_attention": true)", "/add_cross_attention: true is not supported"},
         Refusal{R"("model_type": "gpt2", "quantization_config": {})", "/quantization_config: is not supported"},
         Refusal{R"("model_type": "gpt2", "auto_map": {"a": "b"})", "/auto_map: is not supported"},
         Refusal{R"("model_type": "gpt2", "pruned_heads": {"0": [1]})", "/pruned_heads: is not supported"},
         Refusal{R"("model_type": "gpt2", "n_head": 7)", "/n_embd: 768 is not divisible by n_head = 7"},
-        Refusal{R"("model_type": "gpt2", "n_layer": 1000000000)", "/n_layer: 1000000000 layers, expected at most 10000"},
+        Refusal{R"("model_type": "gpt2", "n_layer": 1000000000)",
+                "/n_layer: 1000000000 layers, expected at most 10000"},
         Refusal{R"("model_type": "gpt2", "n_embd": 0)", "/n_embd"},
         Refusal{R"("model_type": "gpt2", "n_embd": "768")", "/n_embd"},
         Refusal{R"("model_type": "gpt2", "resid_pdrop": 1)", "/resid_pdrop: a rate of 1 drops everything"},
@@ -138,7 +147,8 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(HuggingFace, SequenceBeyondPositions) {
   ModelOptions options;
   options.sequence = 2048;
-  EXPECT_THAT(Imported(R"({"model_type": "gpt2"})", options).errors(), HasSubstr("--seq=2048 is longer than the 1024 positions"));
+  EXPECT_THAT(Imported(R"({"model_type": "gpt2"})", options).errors(),
+              HasSubstr("--seq=2048 is longer than the 1024 positions"));
 }
 
 /// All errors of a file come at once.

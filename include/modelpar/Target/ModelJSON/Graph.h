@@ -46,10 +46,10 @@ struct GraphInput {
   std::string name;
   std::vector<std::string> dims;
   ElementType type = ElementType::Float;
-  std::string role;          ///< "tokens", "targets", "positions" or "data"
-  double low = 0, high = 1;  ///< Integers in [low, high), reals in [low, high].
+  std::string role;         ///< "tokens", "targets", "positions" or "data"
+  double low = 0, high = 1; ///< Integers in [low, high), reals in [low, high].
   std::string pointer;
-  bool broken = false;       ///< Its errors are reported; do not judge what follows from it.
+  bool broken = false; ///< Its errors are reported; do not judge what follows from it.
 };
 
 struct Initializer {
@@ -100,6 +100,7 @@ struct Carry {
 /// Ops that become one function, called once per layer.
 struct GraphBlock {
   std::string name;
+  bool loose = false; ///< Ops that the file puts in no block; outlineLayers cuts and names them.
   bool repeated = false;
   int64_t repeat = 1;
   std::vector<GraphParameter> parameters;

@@ -35,12 +35,13 @@ std::string supportedList(std::string_view wrong, const std::vector<std::string_
 /// Kinds of the activation op, as in the nn dialect.
 const std::vector<std::string_view> &activationKinds();
 
-/// Shapes of the op's outputs. Reports operands that do not fit, naming op, dimension and both sizes; the outputs are then
-/// unknown, as they are when an operand is.
+/// Shapes of the op's outputs. Reports operands that do not fit, naming op, dimension and both sizes; the outputs are
+/// then unknown, as they are when an operand is.
 std::vector<TensorShape> inferOp(const GraphOp &op, const std::vector<TensorShape> &inputs,
                                  const std::map<std::string, int64_t> &dimSizes, json::Errors &errors);
 
-/// The dimensions a matmul's result has when the op does not list them: those that only one operand has, left before right.
+/// The dimensions a matmul's result has when the op does not list them: those that only one operand has, left before
+/// right.
 std::vector<std::string> defaultMatmulResult(const TensorShape &lhs, const TensorShape &rhs);
 
 } // namespace modelpar::target
