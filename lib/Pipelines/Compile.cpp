@@ -9,12 +9,15 @@
 
 #include "Summary.h"
 #include "modelpar/CostModel/Cluster.h"
+#include "modelpar/Interfaces/CostOpInterface.h"
+#include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 #include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
 #include "modelpar/Target/ImportModel.h"
 #include "modelpar/Target/PlanJSON/PlanJSON.h"
 
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -23,6 +26,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 
 namespace modelpar::pipelines {
 
@@ -42,7 +46,7 @@ public:
 
   bool run(const std::string &text) {
     const auto start = std::chrono::steady_clock::now();
-    if (!chooseOptions() || !load(text) || !runPhases())
+    if (!checkOptions() || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
       result_.ir = print();
@@ -57,10 +61,16 @@ private:
     result_.errors.push_back(std::move(message));
     return false;
   }
-  bool chooseOptions();
+  bool checkOptions();
+  bool chooseCluster();
+  bool choosePlacement();
+  bool setNodes(int64_t nodes);
   bool load(const std::string &text);
   bool runPhases();
   bool dump(Phase phase);
+  void noteModelFlops();
+  double modelFlops() const;
+  int64_t globalBatch();
   bool emit(const std::string &text, std::chrono::steady_clock::time_point start);
   std::string print();
 
@@ -70,6 +80,7 @@ private:
   mlir::OwningOpRef<mlir::ModuleOp> module_;
   Phase phase_ = Phase::Import;
   costmodel::Cluster cluster_;
+  std::string clusterText_;
   PhaseOptions phaseOptions_;
 };
 
@@ -91,7 +102,7 @@ void Compilation::record(mlir::Diagnostic &diagnostic) {
     result_.warnings.push_back(text);
 }
 
-bool Compilation::chooseOptions() {
+bool Compilation::checkOptions() {
   if (options_.dtype != "f32" && options_.dtype != "f64")
     return fail("--dtype=" + options_.dtype + " is not supported yet; supported: f32");
   if (options_.optimizer != "adamw" && options_.optimizer != "sgd")
@@ -100,22 +111,49 @@ bool Compilation::chooseOptions() {
     return fail("--grad-sync=" + options_.gradSync + " is not supported yet; supported: all_reduce");
   if (options_.globalBatch < 1)
     return fail("--global-batch=" + std::to_string(options_.globalBatch) + ": expected at least 1");
-  std::vector<std::string> errors;
-  if (!costmodel::loadCluster(options_.cluster, options_.nodes, cluster_, errors)) {
-    result_.errors.insert(result_.errors.end(), errors.begin(), errors.end());
-    return false;
+  return true;
+}
+
+/// A module keeps the cluster it was compiled for, so that a resumed file needs no option again.
+static constexpr llvm::StringLiteral kCluster = "nn.cluster";
+
+bool Compilation::chooseCluster() {
+  std::string error;
+  auto kept = (*module_)->getAttrOfType<mlir::StringAttr>(kCluster);
+  if (!options_.cluster && kept && !kept.getValue().starts_with("local:")) {
+    clusterText_ = kept.getValue().str();
+    if (!costmodel::readCluster(clusterText_, cluster_, error))
+      return fail("attribute nn.cluster: " + error);
+  } else if (!costmodel::clusterFromOption(options_.cluster.value_or(kept ? kept.getValue().str() : "local:1"), cluster_, clusterText_, error)) {
+    return fail(error);
   }
+  (*module_)->setAttr(kCluster, mlir::StringAttr::get(&context_, clusterText_));
+  return !options_.nodes || setNodes(*options_.nodes);
+}
+
+bool Compilation::choosePlacement() {
+  if (phase_ >= Phase::Sharded)
+    return true; // The module has its mesh.
   MeshPins pins{options_.pp, options_.dp, options_.cp, options_.ep, options_.tp, options_.microBatch};
   MeshChoice choice;
-  if (!chooseMesh(cluster_.numDevices(), options_.globalBatch, pins, choice, result_.errors))
+  if (!chooseMesh(cluster_.numDevices(), globalBatch(), pins, choice, result_.errors))
     return false;
-  phaseOptions_.optimizer = options_.optimizer;
   phaseOptions_.dp = choice.dp;
   phaseOptions_.tp = choice.tp;
   phaseOptions_.numMicroBatches = choice.numMicroBatches;
   phaseOptions_.pins = options_.pins;
   phaseOptions_.gradSync = options_.gradSync;
   phaseOptions_.verify = options_.verify;
+  return true;
+}
+
+bool Compilation::setNodes(int64_t nodes) {
+  if (cluster_.nodes == nodes)
+    return true;
+  if (cluster_.nodes == 1)
+    return fail("--nodes=" + std::to_string(nodes) + ": cluster " + cluster_.name + " describes one node without a network");
+  cluster_.nodes = nodes;
+  cluster_.links.back().ranks = cluster_.numDevices();
   return true;
 }
 
@@ -144,6 +182,7 @@ bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
     return fail("--compile-to=" + std::string(name(options_.compileTo)) +
                 " comes before --compile-from=" + std::string(name(phase_)));
+  noteModelFlops();
   if (!dump(phase_))
     return false;
   for (Phase phase : kPhases) {
@@ -162,6 +201,57 @@ bool Compilation::runPhases() {
       return false;
   }
   return true;
+}
+
+/// Operations of the matrix products of one block function, over all factors' global sizes.
+static double matrixFlops(mlir::func::FuncOp function) {
+  double flops = 0;
+  function.walk([&](CostOpInterface op) {
+    auto ruled = llvm::dyn_cast<ShardingRuleOpInterface>(op.getOperation());
+    if (!ruled || !op.isMatrixOp())
+      return;
+    double points = 1;
+    for (const sharding::Factor &factor : ruled.getShardingRule().factors)
+      points *= double(factor.size);
+    flops += points * op.getFlopsPerPoint();
+  });
+  return flops;
+}
+
+static constexpr llvm::StringLiteral kModelFlops = "nn.model_flops";
+
+/// Model FLOPs of a step, on the imported module: the forward pass and twice that for the backward pass. An attribute, so that later phases
+/// and resumed files know them.
+void Compilation::noteModelFlops() {
+  if (phase_ != Phase::Import)
+    return;
+  mlir::SymbolTable symbols(*module_);
+  auto step = symbols.lookup<mlir::func::FuncOp>("step");
+  if (!step)
+    return;
+  std::map<std::string, double> perFunction;
+  double forward = 0;
+  step.walk([&](mlir::func::CallOp call) {
+    auto [it, isNew] = perFunction.try_emplace(call.getCallee().str(), 0.0);
+    if (auto callee = isNew ? symbols.lookup<mlir::func::FuncOp>(call.getCallee()) : mlir::func::FuncOp())
+      it->second = matrixFlops(callee);
+    forward += it->second;
+  });
+  (*module_)->setAttr(kModelFlops, mlir::FloatAttr::get(mlir::Float64Type::get(&context_), 3 * forward));
+}
+
+/// Of the imported module: a resumed one may have another batch than the options' default.
+int64_t Compilation::globalBatch() {
+  if (auto step = module_->lookupSymbol<mlir::func::FuncOp>("step"))
+    for (unsigned i = 0; i < step.getNumArguments(); ++i)
+      if (auto dim = step.getArgAttrOfType<mlir::IntegerAttr>(i, "nn.batch_dim"))
+        return llvm::cast<mlir::RankedTensorType>(step.getArgument(i).getType()).getDimSize(unsigned(dim.getInt()));
+  return options_.globalBatch;
+}
+
+double Compilation::modelFlops() const {
+  auto attribute = (*module_)->getAttrOfType<mlir::FloatAttr>(kModelFlops);
+  return attribute ? attribute.getValueAsDouble() : 0;
 }
 
 std::string Compilation::print() {
@@ -190,19 +280,19 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
   plan.tool = "modelpar-opt 0.1.0";
   plan.command = options_.command;
   plan.modelText = text;
-  plan.clusterText = cluster_.text;
-  plan.deviceKind = cluster_.deviceKind;
+  plan.clusterText = clusterText_;
+  plan.deviceKind = cluster_.kind;
   if (options_.verifyPlan)
     for (const auto &violation : planformat::verifyPlan(plan))
-      result_.errors.push_back("plan: " + violation);
+      result_.errors.push_back("plan: " + violation.toString());
   if (!result_.errors.empty())
     return false;
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
-  plan.summary = summarize(plan, cluster_, std::nullopt);
+  plan.summary = summarize(plan, cluster_, modelFlops(), std::nullopt);
   result_.planText = planformat::writePlan(plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  result_.summary = summarize(plan, cluster_, seconds.count());
+  result_.summary = summarize(plan, cluster_, modelFlops(), seconds.count());
   return true;
 }
 

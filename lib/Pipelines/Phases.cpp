@@ -11,25 +11,13 @@
 
 #include "modelpar/Pipelines/Phases.h"
 
-#if __has_include("modelpar/Conversion/DistToPlan/Passes.h")
 #include "modelpar/Conversion/DistToPlan/Passes.h"
-#define HAVE_D2P
-#endif
 #include "modelpar/Dialect/Dist/IR/Dist.h"
-#if __has_include("modelpar/Dialect/Dist/Transforms/Passes.h")
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
-#define HAVE_DISTT
-#endif
 #include "modelpar/Dialect/NN/IR/NN.h"
-#if __has_include("modelpar/Dialect/NN/Transforms/Passes.h")
 #include "modelpar/Dialect/NN/Transforms/Passes.h"
-#define HAVE_NNT
-#endif
 #include "modelpar/Dialect/Plan/IR/PlanDialect.h"
-#if __has_include("modelpar/Dialect/Plan/Transforms/Passes.h")
 #include "modelpar/Dialect/Plan/Transforms/Passes.h"
-#define HAVE_PLANT
-#endif
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/DialectRegistry.h"
@@ -53,16 +41,13 @@ std::optional<Phase> parsePhase(std::string_view text) {
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // The model is one forward pass over global tensors. Gradients come before any decision about placement, so that
   // backward communication follows from the backward ops' own rules.
-#ifdef HAVE_NNT
-  manager.addPass(nn::createNNDifferentiate({options.optimizer}));
+  manager.addPass(nn::createNNDifferentiate());
   if (options.verify)
     manager.addPass(nn::createVerifyDifferentiated());
-#endif
 }
 
 static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // Forward, backward and update are there: one assignment of axes to factor classes covers all three.
-#ifdef HAVE_DISTT
   dist::DistAssignPlacementsOptions placement;
   placement.dp = options.dp;
   placement.tp = options.tp;
@@ -70,12 +55,10 @@ static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options
   for (const std::string &pin : options.pins)
     placement.pins.push_back(pin);
   manager.addPass(dist::createDistAssignPlacements(std::move(placement)));
-#endif
 }
 
 static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // Placements are attributes. Types take their shardings, and reshards stand where they disagree.
-#ifdef HAVE_DISTT
   dist::DistPartitionOptions partition;
   partition.gradSync = options.gradSync;
   manager.addPass(dist::createDistPartition(std::move(partition)));
@@ -84,7 +67,6 @@ static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &opt
   manager.addPass(dist::createDistMergeCollectives());
   if (options.verify)
     manager.addPass(dist::createVerifyPartitioned());
-#endif
 }
 
 void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options) {
@@ -100,20 +82,16 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     return addPartitioned(manager, options);
   case Phase::Staged:
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
-#ifdef HAVE_D2P
     manager.addPass(createDistStage());
-#endif
     return;
   case Phase::Scheduled:
-    // Values become buffers, ops become instructions on streams.
-#ifdef HAVE_D2P
+    // Values become buffers with offsets, ops become instructions on streams.
     manager.addPass(createConvertDistToPlan());
-    // Programs are there: their order says how many micro-batches are in flight, so how many slots buffers have.
     manager.addPass(plan::createPlanSchedule());
-    // Streams run on their own until events order them, and only that order says which values may share bytes.
+    // Streams are assigned; events put the order of the data flow between them.
     manager.addPass(plan::createPlanInsertEvents());
+    // The order is final, so lifetimes are: every buffer gets its offset.
     manager.addPass(plan::createPlanAllocate());
-#endif
     return;
   }
 }
@@ -123,18 +101,10 @@ void registerModelparDialects(mlir::DialectRegistry &registry) {
 }
 
 void registerModelparPasses() {
-#ifdef HAVE_NNT
   nn::registerNNTransformsPasses();
-#endif
-#ifdef HAVE_DISTT
   dist::registerDistTransformsPasses();
-#endif
-#ifdef HAVE_PLANT
   plan::registerPlanTransformsPasses();
-#endif
-#ifdef HAVE_D2P
   registerDistToPlanPasses();
-#endif
   mlir::registerTransformsPasses(); // -cse, -canonicalize
 }
 

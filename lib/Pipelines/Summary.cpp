@@ -44,16 +44,19 @@ static int64_t microBatch(const Plan &plan) {
   return ceilDiv(ceilDiv(plan.globalBatch, plan.mesh.size("dp")), plan.mesh.numMicroBatches());
 }
 
-static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &cluster) {
+static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops) {
   const costmodel::Prediction prediction = costmodel::predict(plan, cluster);
   json::Value object = json::Value::object();
   object["step_seconds"] = prediction.stepSeconds;
   const double ranks = double(plan.mesh.numRanks());
-  const double rate = prediction.stepSeconds > 0 ? prediction.modelFlops / ranks / prediction.stepSeconds : 0;
+  // Model FLOPs count no recomputation and no replicated work; hardware FLOPs are what a rank executes.
+  const double seconds = prediction.stepSeconds;
+  const double rate = seconds > 0 ? modelFlops / ranks / seconds : 0;
+  const planformat::DType dtype = plan.parameters.empty() ? planformat::DType::F32 : plan.types[plan.parameters.front().type].dtype;
+  const double peak = cluster.peak(planformat::name(dtype));
   object["tflops_per_device"] = rate / 1e12;
-  object["mfu"] = prediction.peakFlops > 0 ? rate / prediction.peakFlops : 0;
-  // Nothing is recomputed yet, so the hardware does what the model needs.
-  object["hardware_tflops_per_device"] = rate / 1e12;
+  object["mfu"] = peak > 0 ? rate / peak : 0;
+  object["hardware_tflops_per_device"] = seconds > 0 ? prediction.flops / seconds / 1e12 : 0;
   object["peak_memory_bytes"] = json::Value::array();
   for (const planformat::Stage &stage : plan.stages)
     object["peak_memory_bytes"].push_back(stage.arenaBytes);
@@ -63,7 +66,7 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   return object;
 }
 
-std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, std::optional<double> compileSeconds) {
+std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops, std::optional<double> compileSeconds) {
   json::Value object = json::Value::object();
   object["model"] = plan.modelName;
   object["world_size"] = plan.mesh.numRanks();
@@ -76,7 +79,7 @@ std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, std::
   object["recompute"] = "none";
   object["sequence_parallel"] = false;
   object["parameters"] = countParameters(plan);
-  object["predicted"] = predictedObject(plan, cluster);
+  object["predicted"] = predictedObject(plan, cluster, modelFlops);
   // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.
   object["search"] = {
       {"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};

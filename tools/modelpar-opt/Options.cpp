@@ -47,8 +47,7 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
       ->required();
   app.add_option("-o,--output", options.output,
                  "where the plan (or with --compile-to the module) goes; - is standard output");
-  app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine")
-      ->capture_default_str();
+  app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine (default: local:1)");
   app.add_option("--nodes", c.nodes, "number of nodes; overrides the cluster file")->check(positive);
   app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks")
       ->check(positive)

@@ -23,7 +23,7 @@ namespace modelpar::pipelines {
 /// The options of modelpar-opt (DESIGN: Commands); an empty optional is chosen by the compiler.
 struct CompileOptions {
   std::string modelFile;           ///< For messages, and to tell .json from .mlir.
-  std::string cluster = "local:1"; ///< "local:N" or a file.
+  std::optional<std::string> cluster; ///< "local:N" or a file; default: what a resumed module says, or local:1.
   std::optional<int64_t> nodes;
   int64_t globalBatch = 8;
   std::optional<int64_t> sequence; ///< Default: the model's own.
