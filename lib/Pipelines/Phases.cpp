@@ -85,8 +85,9 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     manager.addPass(createDistStage());
     return;
   case Phase::Scheduled:
-    // Values become buffers with offsets, ops become instructions on streams.
+    // Values become buffers, ops become instructions on streams.
     manager.addPass(createConvertDistToPlan());
+    // Programs are there: their order says how many micro-batches are in flight, so how many slots buffers have.
     manager.addPass(plan::createPlanSchedule());
     // Streams are assigned; events put the order of the data flow between them.
     manager.addPass(plan::createPlanInsertEvents());
