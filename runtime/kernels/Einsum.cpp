@@ -76,7 +76,9 @@ struct Group {
 
 int64_t EinsumProblem::outerCount() const { return countOf(outer, numOuter); }
 int64_t EinsumProblem::depthCount() const { return countOf(outerDepth, numOuterDepth); }
-void EinsumProblem::outerOffsets(int64_t index, int64_t offsets[3]) const { offsetsOf(outer, numOuter, index, offsets); }
+void EinsumProblem::outerOffsets(int64_t index, int64_t offsets[3]) const {
+  offsetsOf(outer, numOuter, index, offsets);
+}
 void EinsumProblem::depthOffsets(int64_t index, int64_t offsets[3]) const {
   offsetsOf(outerDepth, numOuterDepth, index, offsets);
 }
@@ -91,15 +93,18 @@ Status Einsum::parse(const std::string &subscripts) {
   letters_[2] = subscripts.substr(arrow + 2);
   for (const std::string &letters : letters_) {
     if (letters.size() > static_cast<size_t>(kMaxRank))
-      return Status::internal("subscripts \"" + subscripts + "\": more than " + std::to_string(kMaxRank) + " dimensions");
+      return Status::internal("subscripts \"" + subscripts + "\": more than " + std::to_string(kMaxRank) +
+                              " dimensions");
     for (char c : letters)
       if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z')))
-        return Status::internal("subscripts \"" + subscripts + "\": expected letters, found '" + std::string(1, c) + "'");
+        return Status::internal("subscripts \"" + subscripts + "\": expected letters, found '" + std::string(1, c) +
+                                "'");
   }
   for (size_t i = 0; i < letters_[2].size(); ++i) {
     char c = letters_[2][i];
     if (letters_[2].find(c, i + 1) != std::string::npos)
-      return Status::internal("subscripts \"" + subscripts + "\": '" + std::string(1, c) + "' occurs twice in the result");
+      return Status::internal("subscripts \"" + subscripts + "\": '" + std::string(1, c) +
+                              "' occurs twice in the result");
     if (letters_[0].find(c) == std::string::npos && letters_[1].find(c) == std::string::npos)
       return Status::internal("subscripts \"" + subscripts + "\": '" + std::string(1, c) + "' is in no operand");
   }

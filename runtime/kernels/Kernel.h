@@ -35,8 +35,8 @@ struct TensorView {
   void *data = nullptr;
   planformat::DType dtype = planformat::DType::F32;
   int rank = 0;
-  int64_t extents[kMaxRank] = {};       ///< Of this shard; may be 0.
-  int64_t offsets[kMaxRank] = {};       ///< Of this shard in the global tensor.
+  int64_t extents[kMaxRank] = {}; ///< Of this shard; may be 0.
+  int64_t offsets[kMaxRank] = {}; ///< Of this shard in the global tensor.
   int64_t globalExtents[kMaxRank] = {};
 
   int64_t numElements() const {
@@ -52,9 +52,9 @@ struct KernelArgs {
   std::span<const TensorView> inputs;
   std::span<const TensorView> outputs; ///< An output may have the bytes of an input (in place) where the plan says so.
   std::span<std::byte> workspace;
-  int64_t instance = 0;        ///< Call instance (layer) of the enclosing block: part of dropout's key.
-  ThreadPool *pool = nullptr;  ///< CPU: this rank's threads.
-  void *stream = nullptr;      ///< CUDA: cudaStream_t.
+  int64_t instance = 0;       ///< Call instance (layer) of the enclosing block: part of dropout's key.
+  ThreadPool *pool = nullptr; ///< CPU: this rank's threads.
+  void *stream = nullptr;     ///< CUDA: cudaStream_t.
 };
 
 /// A kernel bound to one instruction's attributes; used by one rank, maybe for many shapes.
@@ -67,8 +67,8 @@ public:
 
 using KernelFactory = Status (*)(const planformat::Instruction &instruction, std::unique_ptr<Kernel> &kernel);
 
-/// (op, device kind "cpu" | "cuda", dtype) → factory. The dtype is that of the first floating-point input that is not the
-/// step's scalars (f64 [16], of ops like token_loss_grad the only one), or of the first output where there is none.
+/// (op, device kind "cpu" | "cuda", dtype) → factory. The dtype is that of the first floating-point input that is not
+/// the step's scalars (f64 [16], of ops like token_loss_grad the only one), or of the first output where there is none.
 class KernelRegistry {
 public:
   static KernelRegistry &global();

@@ -33,8 +33,7 @@ inline RowsColumns rowsColumns(const TensorView &view) {
 double globalCount(const TensorView &view);
 
 /// An attribute of the instruction; an integer is accepted for a real.
-template <typename T>
-Status readAttribute(const planformat::Instruction &instruction, const char *name, T &value) {
+template <typename T> Status readAttribute(const planformat::Instruction &instruction, const char *name, T &value) {
   auto it = instruction.attributes.find(name);
   if (it == instruction.attributes.end())
     return Status::internal(std::string("attribute \"") + name + "\" is missing");

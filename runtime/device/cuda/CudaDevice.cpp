@@ -100,7 +100,9 @@ public:
     issue([&] { return check(cudaEventRecord(static_cast<CudaEvent &>(event).get(), stream_), "cudaEventRecord"); });
   }
   void wait(Event &event) override {
-    issue([&] { return check(cudaStreamWaitEvent(stream_, static_cast<CudaEvent &>(event).get(), 0), "cudaStreamWaitEvent"); });
+    issue([&] {
+      return check(cudaStreamWaitEvent(stream_, static_cast<CudaEvent &>(event).get(), 0), "cudaStreamWaitEvent");
+    });
   }
   void fillZero(void *data, int64_t bytes) override {
     if (bytes > 0)
@@ -131,7 +133,9 @@ private:
 
   Status copy(void *target, const void *source, int64_t bytes, cudaMemcpyKind kind) {
     if (bytes > 0)
-      issue([&] { return check(cudaMemcpyAsync(target, source, static_cast<size_t>(bytes), kind, stream_), "cudaMemcpyAsync"); });
+      issue([&] {
+        return check(cudaMemcpyAsync(target, source, static_cast<size_t>(bytes), kind, stream_), "cudaMemcpyAsync");
+      });
     return synchronize();
   }
 
@@ -156,14 +160,16 @@ public:
   Status createStream(const std::string &, int64_t, std::unique_ptr<Stream> &stream) override {
     cudaStream_t native = nullptr;
     MODELPAR_RETURN_IF_ERROR(shared_.enter());
-    MODELPAR_RETURN_IF_ERROR(check(cudaStreamCreateWithFlags(&native, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"));
+    MODELPAR_RETURN_IF_ERROR(
+        check(cudaStreamCreateWithFlags(&native, cudaStreamNonBlocking), "cudaStreamCreateWithFlags"));
     stream = std::make_unique<CudaStream>(shared_, native);
     return Status();
   }
   Status createEvent(std::unique_ptr<Event> &event) override {
     cudaEvent_t native = nullptr;
     MODELPAR_RETURN_IF_ERROR(shared_.enter());
-    MODELPAR_RETURN_IF_ERROR(check(cudaEventCreateWithFlags(&native, cudaEventDisableTiming), "cudaEventCreateWithFlags"));
+    MODELPAR_RETURN_IF_ERROR(
+        check(cudaEventCreateWithFlags(&native, cudaEventDisableTiming), "cudaEventCreateWithFlags"));
     event = std::make_unique<CudaEvent>(shared_, native);
     return Status();
   }

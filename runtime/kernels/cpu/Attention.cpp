@@ -96,8 +96,17 @@ struct AttentionOp : AttentionAttributes {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t first = i % blocks * kQueryBlock, head = i / blocks;
         const int64_t ir = head % shape.r, ig = head / shape.r % shape.g, ib = head / shape.r / shape.g;
-        ForwardBlock<T>{shape, dropout, static_cast<T>(scale), shape.queryHead(q, ib, ig, ir), shape.keyHead(k, ib, ig),
-                        shape.keyHead(v, ib, ig), shape.queryHead(out, ib, ig, ir), lse, ib, ig, ir}
+        ForwardBlock<T>{shape,
+                        dropout,
+                        static_cast<T>(scale),
+                        shape.queryHead(q, ib, ig, ir),
+                        shape.keyHead(k, ib, ig),
+                        shape.keyHead(v, ib, ig),
+                        shape.queryHead(out, ib, ig, ir),
+                        lse,
+                        ib,
+                        ig,
+                        ir}
             .run(first, std::min(kQueryBlock, shape.s - first));
       }
     });

@@ -63,8 +63,8 @@ template <typename T> struct BackwardHead {
     for (int64_t first = 0; first < shape.s; first += kQueryBlock) {
       const int64_t rows = std::min(kQueryBlock, shape.s - first);
       for (int64_t i = 0; i < rows; ++i)
-        rowDot[i] = static_cast<T>(
-            vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
+        rowDot[i] =
+            static_cast<T>(vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
       const int64_t keys = shape.visibleKeys(first + rows - 1);
       for (int64_t key = 0; key < keys; key += kKeyBlock) {
         const int64_t n = std::min(kKeyBlock, keys - key);
@@ -95,10 +95,21 @@ struct AttentionGradOp : AttentionAttributes {
         zeroRows(shape.t, shape.d, shape.keyHead(keyGrad, ib, ig));
         zeroRows(shape.t, shape.d, shape.keyHead(valueGrad, ib, ig));
         for (int64_t ir = 0; ir < shape.r; ++ir)
-          BackwardHead<T>{shape, dropout, static_cast<T>(scale), shape.queryHead(grad, ib, ig, ir),
-                          shape.queryHead(q, ib, ig, ir), shape.keyHead(k, ib, ig), shape.keyHead(v, ib, ig),
-                          shape.queryHead(out, ib, ig, ir), lse, shape.queryHead(queryGrad, ib, ig, ir),
-                          shape.keyHead(keyGrad, ib, ig), shape.keyHead(valueGrad, ib, ig), ib, ig, ir}
+          BackwardHead<T>{shape,
+                          dropout,
+                          static_cast<T>(scale),
+                          shape.queryHead(grad, ib, ig, ir),
+                          shape.queryHead(q, ib, ig, ir),
+                          shape.keyHead(k, ib, ig),
+                          shape.keyHead(v, ib, ig),
+                          shape.queryHead(out, ib, ig, ir),
+                          lse,
+                          shape.queryHead(queryGrad, ib, ig, ir),
+                          shape.keyHead(keyGrad, ib, ig),
+                          shape.keyHead(valueGrad, ib, ig),
+                          ib,
+                          ig,
+                          ir}
               .run();
       }
     });

@@ -36,8 +36,8 @@ struct AttentionAttributes {
 
 struct AttentionShape {
   int64_t b, s, g, r, d, t;
-  int64_t queryOffset, keyOffset;             ///< Global positions of the first query and key.
-  int64_t bOffset, gOffset, rOffset;          ///< Of the shard, for dropout.
+  int64_t queryOffset, keyOffset;    ///< Global positions of the first query and key.
+  int64_t bOffset, gOffset, rOffset; ///< Of the shard, for dropout.
   int64_t sGlobal, gGlobal, rGlobal, tGlobal;
   bool causal;
 

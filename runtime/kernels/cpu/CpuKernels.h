@@ -77,9 +77,12 @@ public:
   Status launch(const KernelArgs &args) override {
     MODELPAR_RETURN_IF_ERROR(checkArity(Op::kName, args, Op::kInputs, Op::kOutputs));
     switch (args.outputs[0].dtype) {
-    case planformat::DType::F32: return op_.template run<float>(args);
-    case planformat::DType::F64: return op_.template run<double>(args);
-    default: return unsupportedType(Op::kName, args.outputs[0].dtype);
+    case planformat::DType::F32:
+      return op_.template run<float>(args);
+    case planformat::DType::F64:
+      return op_.template run<double>(args);
+    default:
+      return unsupportedType(Op::kName, args.outputs[0].dtype);
     }
   }
 

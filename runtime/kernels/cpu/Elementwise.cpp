@@ -193,8 +193,9 @@ struct Packing {
 };
 
 /// Copies member to or from its places in the packed tensor.
-template <bool ToMember> void copyMembers(const KernelArgs &args, std::span<const TensorView> members,
-                                          const TensorView &packed, const Packing &p, size_t elementBytes) {
+template <bool ToMember>
+void copyMembers(const KernelArgs &args, std::span<const TensorView> members, const TensorView &packed,
+                 const Packing &p, size_t elementBytes) {
   const size_t bytes = p.inner * elementBytes;
   if (bytes == 0)
     return;

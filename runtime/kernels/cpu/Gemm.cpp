@@ -22,26 +22,17 @@ constexpr int64_t kBlockRows = 192; ///< A multiple of every register tile's row
 constexpr int64_t kMaxTileColumns = 32;
 constexpr int64_t kMaxTile = 12 * kMaxTileColumns;
 
-/// Adds (or, `first`, writes) the part of a register tile that lies inside C.
+/// Writes or adds the part of a register tile that lies inside C.
 template <typename T>
-void storeTile(const T *tile, int64_t tileColumns, int64_t rows, int64_t columns, T alpha, bool first, Matrix<T> c) {
-  for (int64_t i = 0; i < rows; ++i) {
-    T *to = c.data + i * c.rowStride;
-    const T *from = tile + i * tileColumns;
-    const int64_t stride = c.columnStride;
-    if (first && stride == 1) {
-#pragma omp simd
-      for (int64_t j = 0; j < columns; ++j)
-        to[j] = alpha * from[j];
-    } else if (stride == 1) {
-#pragma omp simd
-      for (int64_t j = 0; j < columns; ++j)
-        to[j] += alpha * from[j];
-    } else {
-      for (int64_t j = 0; j < columns; ++j)
-        to[j * stride] = (first ? T(0) : to[j * stride]) + alpha * from[j];
+void storeTile(const VectorLoops<T> &loops, const T *tile, int64_t rows, int64_t columns, T alpha, bool first,
+               Matrix<T> c) {
+  if (c.columnStride == 1)
+    return loops.storeTile(tile, loops.tileColumns, rows, columns, alpha, !first, c.data, c.rowStride);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < columns; ++j) {
+      T &to = *c.at(i, j).data;
+      to = (first ? T(0) : to) + alpha * tile[i * loops.tileColumns + j];
     }
-  }
 }
 
 /// C (+)= alpha · A·B for at most kBlockRows rows.
@@ -64,7 +55,7 @@ void gemmRows(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matri
       loops.packPanel(columns, nr, depth, b.at(p, j).data, b.columnStride, b.rowStride, packedB);
       for (int64_t i = 0; i < m; i += mr) {
         loops.gemmTile(depth, packedA + i * depth, packedB, tile);
-        storeTile(tile, nr, std::min(mr, m - i), columns, alpha, first, c.at(i, j));
+        storeTile(loops, tile, std::min(mr, m - i), columns, alpha, first, c.at(i, j));
       }
     }
   }
@@ -78,7 +69,8 @@ template <typename T> void fillZero(int64_t m, int64_t n, Matrix<T> c) {
 } // namespace
 
 template <typename T>
-void gemm(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matrix<const T> b, bool accumulate, Matrix<T> c) {
+void gemm(int64_t m, int64_t n, int64_t k, T alpha, Matrix<const T> a, Matrix<const T> b, bool accumulate,
+          Matrix<T> c) {
   if (m <= 0 || n <= 0)
     return;
   if (k <= 0) {
@@ -109,7 +101,8 @@ void parallelGemm(ThreadPool *pool, int64_t m, int64_t n, int64_t k, T alpha, Ma
   parallelFor(pool, tiles(), 1, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) {
       const int64_t i = t % acrossM * rows, j = t / acrossM * columns;
-      gemm<T>(std::min(rows, m - i), std::min(columns, n - j), k, alpha, a.at(i, 0), b.at(0, j), accumulate, c.at(i, j));
+      gemm<T>(std::min(rows, m - i), std::min(columns, n - j), k, alpha, a.at(i, 0), b.at(0, j), accumulate,
+              c.at(i, j));
     }
   });
 }

@@ -40,7 +40,8 @@ template <typename Part> double orderedSum(ThreadPool *pool, int64_t n, Part &&p
   return total;
 }
 
-/// 1 / the global batch's number of labels; 0 when there is none, so that a batch without labels has loss and gradient 0.
+/// 1 / the global batch's number of labels; 0 when there is none, so that a batch without labels has loss and gradient
+/// 0.
 double inverseLabelCount(const TensorView &scalars) {
   double count = scalar(scalars, planformat::Scalar::LabelCount);
   return count > 0 ? 1 / count : 0;

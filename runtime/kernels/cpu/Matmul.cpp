@@ -9,8 +9,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/CpuKernels.h"
 #include "runtime/kernels/Einsum.h"
+#include "runtime/kernels/cpu/CpuKernels.h"
 #include "runtime/kernels/cpu/Gemm.h"
 #include "runtime/kernels/cpu/OneDnn.h"
 

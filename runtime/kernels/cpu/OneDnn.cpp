@@ -66,13 +66,15 @@ struct OneDnnMatmul::Cache {
     std::vector<Slice> result;
     for (int64_t at = 0; at < size; at += part) {
       const int64_t count = std::min(part, size - at), rows = byRows ? count : m, columns = byRows ? n : count;
-      dnnl::memory::desc a = describe(rows, k, ar, ac), b = describe(k, columns, br, bc), c = describe(rows, columns, cr, cc);
+      dnnl::memory::desc a = describe(rows, k, ar, ac), b = describe(k, columns, br, bc),
+                         c = describe(rows, columns, cr, cc);
       dnnl::primitive_attr attributes;
       attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
       dnnl::matmul::primitive_desc description(dnnl::matmul::desc(a, b, c), attributes, engine);
       result.push_back({byRows ? at : 0, byRows ? 0 : at, dnnl::matmul(description),
                         dnnl::memory(a, engine, DNNL_MEMORY_NONE), dnnl::memory(b, engine, DNNL_MEMORY_NONE),
-                        dnnl::memory(c, engine, DNNL_MEMORY_NONE), dnnl::memory(description.scratchpad_desc(), engine)});
+                        dnnl::memory(c, engine, DNNL_MEMORY_NONE),
+                        dnnl::memory(description.scratchpad_desc(), engine)});
     }
     return result;
   }
@@ -101,8 +103,8 @@ bool OneDnnMatmul::selected() {
   return value;
 }
 
-Status OneDnnMatmul::run(ThreadPool *pool, int64_t m, int64_t n, int64_t k, Matrix<const float> a, Matrix<const float> b,
-                         Matrix<float> c, bool &done) {
+Status OneDnnMatmul::run(ThreadPool *pool, int64_t m, int64_t n, int64_t k, Matrix<const float> a,
+                         Matrix<const float> b, Matrix<float> c, bool &done) {
   done = false;
   if (!plain(m, k, a.rowStride, a.columnStride) || !plain(k, n, b.rowStride, b.columnStride) ||
       !plain(m, n, c.rowStride, c.columnStride))

@@ -32,8 +32,8 @@ public:
   /// True when the environment asks for oneDNN and the build has it.
   static bool selected();
 
-  /// C = A·B, rows (or columns, when rows are few) divided over the threads by the sizes alone. `done` stays false, and nothing is
-  /// computed, for strides that oneDNN does not take.
+  /// C = A·B, rows (or columns, when rows are few) divided over the threads by the sizes alone. `done` stays false, and
+  /// nothing is computed, for strides that oneDNN does not take.
   Status run(ThreadPool *pool, int64_t m, int64_t n, int64_t k, Matrix<const float> a, Matrix<const float> b,
              Matrix<float> c, bool &done);
 

@@ -91,7 +91,9 @@ struct ClipScaleOp : NoAttributes {
 
 struct WeightDecay {
   bool enabled = true;
-  Status init(const planformat::Instruction &instruction) { return readAttribute(instruction, "weight_decay", enabled); }
+  Status init(const planformat::Instruction &instruction) {
+    return readAttribute(instruction, "weight_decay", enabled);
+  }
 };
 
 /// Leaves a tensor as it was when the update is skipped.

@@ -25,39 +25,43 @@ MODELPAR_DECLARE_LOOPS(avx512)
 #endif
 
 namespace {
-enum class Isa { Baseline, Avx2, Avx512 };
 
-Isa detect() {
+/// Filled once, when first asked for.
+template <typename T> struct Supported {
+  const VectorLoops<T> *list[4] = {};
+  int count = 0;
+
+  void add(const VectorLoops<T> &loops) { list[count++] = &loops; }
+  Supported() {
+    constexpr bool isFloat = sizeof(T) == sizeof(float);
+    auto pick = [&](const VectorLoops<float> &(*floats)(), const VectorLoops<double> &(*doubles)()) {
+      if constexpr (isFloat)
+        add(floats());
+      else
+        add(doubles());
+    };
 #ifdef MODELPAR_X86_LOOPS
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
-    return Isa::Avx512;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-    return Isa::Avx2;
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq"))
+      pick(avx512::floatLoops, avx512::doubleLoops);
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+      pick(avx2::floatLoops, avx2::doubleLoops);
 #endif
-  return Isa::Baseline;
-}
+    pick(baseline::floatLoops, baseline::doubleLoops);
+  }
+};
 
-const Isa kIsa = detect();
 } // namespace
 
-template <> const VectorLoops<float> &vectorLoops<float>() {
-#ifdef MODELPAR_X86_LOOPS
-  if (kIsa == Isa::Avx512)
-    return avx512::floatLoops();
-  if (kIsa == Isa::Avx2)
-    return avx2::floatLoops();
-#endif
-  return baseline::floatLoops();
+template <typename T> const VectorLoops<T> *const *supportedLoops() {
+  static const Supported<T> supported;
+  return supported.list;
 }
 
-template <> const VectorLoops<double> &vectorLoops<double>() {
-#ifdef MODELPAR_X86_LOOPS
-  if (kIsa == Isa::Avx512)
-    return avx512::doubleLoops();
-  if (kIsa == Isa::Avx2)
-    return avx2::doubleLoops();
-#endif
-  return baseline::doubleLoops();
-}
+template <typename T> const VectorLoops<T> &vectorLoops() { return **supportedLoops<T>(); }
+
+template const VectorLoops<float> *const *supportedLoops();
+template const VectorLoops<double> *const *supportedLoops();
+template const VectorLoops<float> &vectorLoops();
+template const VectorLoops<double> &vectorLoops();
 
 } // namespace modelpar::runtime::cpu

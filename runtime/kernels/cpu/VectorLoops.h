@@ -24,11 +24,11 @@ enum class Activation : int { Relu, Gelu, GeluTanh, Silu, Tanh, Sigmoid };
 
 /// Constants of one AdamW update, the same for every element.
 template <typename T> struct AdamWStep {
-  T gradScale;           ///< The clip scale.
+  T gradScale; ///< The clip scale.
   T beta1, beta2;
-  T decay;               ///< 1 - lr · weight decay.
-  T stepSize;            ///< lr / (1 - beta1^step).
-  T inverseRootBias2;    ///< 1 / sqrt(1 - beta2^step).
+  T decay;            ///< 1 - lr · weight decay.
+  T stepSize;         ///< lr / (1 - beta1^step).
+  T inverseRootBias2; ///< 1 / sqrt(1 - beta2^step).
   T epsilon;
 };
 
@@ -41,6 +41,9 @@ template <typename T> struct VectorLoops {
   /// Pack rows [0, count) × [0, k) of a strided matrix into panel[p·width + i], zero for count <= i < width.
   void (*packPanel)(int64_t count, int64_t width, int64_t k, const T *source, int64_t countStride, int64_t kStride,
                     T *panel);
+  /// c[i·rowStride + j] (+)= alpha · tile[i·tileColumns + j] for the first rows and columns of a tile.
+  void (*storeTile)(const T *tile, int64_t tileColumns, int64_t rows, int64_t columns, T alpha, bool accumulate, T *c,
+                    int64_t rowStride);
   void (*activation)(Activation kind, int64_t n, const T *x, T *y);
   /// dx = dy · f'(x).
   void (*activationGrad)(Activation kind, int64_t n, const T *dy, const T *x, T *dx);
@@ -67,6 +70,8 @@ template <typename T> struct VectorLoops {
 
 /// The loops of the best instruction set that this processor has.
 template <typename T> const VectorLoops<T> &vectorLoops();
+/// Those of every instruction set that it has, best first; null-terminated.
+template <typename T> const VectorLoops<T> *const *supportedLoops();
 
 } // namespace modelpar::runtime::cpu
 

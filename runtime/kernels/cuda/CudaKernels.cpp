@@ -34,7 +34,9 @@ struct Attributes {
 Status readNone(const planformat::Instruction &, Attributes &) { return Status(); }
 Status readKind(const planformat::Instruction &i, Attributes &a) { return readActivationKind(i, a.kind); }
 Status readEpsilon(const planformat::Instruction &i, Attributes &a) { return readAttribute(i, "epsilon", a.epsilon); }
-Status readDecay(const planformat::Instruction &i, Attributes &a) { return readAttribute(i, "weight_decay", a.weightDecay); }
+Status readDecay(const planformat::Instruction &i, Attributes &a) {
+  return readAttribute(i, "weight_decay", a.weightDecay);
+}
 
 /// One launch's tensors in short.
 struct Call {
@@ -56,6 +58,10 @@ struct Call {
 cudaError_t launchAdd(const Call &c) {
   return cuda::add(c.stream, c.size(), std::max<int64_t>(1, c.input(1).numElements()), c.in(0), c.in(1), c.out(0));
 }
+/// The executor's own: sums over micro-batches.
+cudaError_t launchAccumulate(const Call &c) {
+  return cuda::add(c.stream, c.size(), std::max<int64_t>(1, c.size()), c.out(0), c.in(0), c.out(0));
+}
 cudaError_t launchMul(const Call &c) { return cuda::multiply(c.stream, c.size(), c.in(0), c.in(1), c.out(0)); }
 
 /// The result may be the first operand.
@@ -64,7 +70,8 @@ cudaError_t launchSum(const Call &c) {
   if (c.args.inputs.size() == 1 && c.out(0) != c.in(0) && n > 0)
     return cudaMemcpyAsync(c.out(0), c.in(0), n * sizeof(float), cudaMemcpyDeviceToDevice, c.stream);
   for (size_t i = 1; i < c.args.inputs.size(); ++i)
-    if (cudaError_t error = cuda::add(c.stream, n, std::max<int64_t>(n, 1), i == 1 ? c.in(0) : c.out(0), c.in(i), c.out(0));
+    if (cudaError_t error =
+            cuda::add(c.stream, n, std::max<int64_t>(n, 1), i == 1 ? c.in(0) : c.out(0), c.in(i), c.out(0));
         error != cudaSuccess)
       return error;
   return cudaSuccess;
@@ -83,8 +90,8 @@ cudaError_t launchActivationGrad(const Call &c) {
 
 cudaError_t launchEmbedding(const Call &c) {
   const TensorView &table = c.input(1);
-  return cuda::embedding(c.stream, c.input(0).numElements(), table.extents[1], table.offsets[0], table.extents[0], c.ids(0),
-                         c.in(1), c.out(0));
+  return cuda::embedding(c.stream, c.input(0).numElements(), table.extents[1], table.offsets[0], table.extents[0],
+                         c.ids(0), c.in(1), c.out(0));
 }
 cudaError_t launchEmbeddingGrad(const Call &c) {
   const TensorView &table = c.args.outputs[0];
@@ -126,11 +133,13 @@ cudaError_t launchTokenLossGrad(const Call &c) {
 cudaError_t launchSquaredError(const Call &c) {
   cudaError_t error = cuda::squaredErrorPartials(c.stream, c.input(0).numElements(), c.in(0), c.in(1), c.partials());
   const double count = globalCount(c.input(0));
-  return error == cudaSuccess ? cuda::finishSum(c.stream, c.partials(), count > 0 ? 1 / count : 0, nullptr, c.out(0)) : error;
+  return error == cudaSuccess ? cuda::finishSum(c.stream, c.partials(), count > 0 ? 1 / count : 0, nullptr, c.out(0))
+                              : error;
 }
 cudaError_t launchSquaredErrorGrad(const Call &c) {
   const double count = globalCount(c.input(0));
-  return cuda::squaredErrorGrad(c.stream, c.size(), static_cast<float>(count > 0 ? 2 / count : 0), c.in(0), c.in(1), c.out(0));
+  return cuda::squaredErrorGrad(c.stream, c.size(), static_cast<float>(count > 0 ? 2 / count : 0), c.in(0), c.in(1),
+                                c.out(0));
 }
 
 cudaError_t launchSumSquares(const Call &c) {
@@ -140,10 +149,12 @@ cudaError_t launchSumSquares(const Call &c) {
       return error;
   return cuda::finishSum(c.stream, c.partials(), 1, nullptr, c.out(0));
 }
-cudaError_t launchClipScale(const Call &c) { return cuda::clipScale(c.stream, c.in(0), c.scalars(1), c.out(0), c.out(1)); }
+cudaError_t launchClipScale(const Call &c) {
+  return cuda::clipScale(c.stream, c.in(0), c.scalars(1), c.out(0), c.out(1));
+}
 cudaError_t launchAdamW(const Call &c) {
-  return cuda::adamw(c.stream, c.size(), c.attributes.weightDecay, c.in(0), c.in(1), c.in(2), c.in(3), c.in(4), c.scalars(5),
-                     c.out(0), c.out(1), c.out(2));
+  return cuda::adamw(c.stream, c.size(), c.attributes.weightDecay, c.in(0), c.in(1), c.in(2), c.in(3), c.in(4),
+                     c.scalars(5), c.out(0), c.out(1), c.out(2));
 }
 cudaError_t launchSgd(const Call &c) {
   return cuda::sgd(c.stream, c.size(), c.attributes.weightDecay, c.in(0), c.in(1), c.in(2), c.scalars(3), c.out(0));
@@ -158,6 +169,7 @@ struct Entry {
 };
 
 constexpr Entry kEntries[] = {
+    {"accumulate", 1, 1, readNone, launchAccumulate},
     {"activation", 1, 1, readKind, launchActivation},
     {"activation_grad", 2, 1, readKind, launchActivationGrad},
     {"adamw", 6, 3, readDecay, launchAdamW},
@@ -203,9 +215,11 @@ public:
                                  std::string(planformat::name(args.outputs[0].dtype)));
     if (entry_.needsPartials && args.workspace.size() < sizeof(double) * cuda::kPartials)
       return Status::internal(std::string(entry_.op) + ": the plan gives " + std::to_string(args.workspace.size()) +
-                              " bytes of workspace, the kernel needs " + std::to_string(sizeof(double) * cuda::kPartials));
+                              " bytes of workspace, the kernel needs " +
+                              std::to_string(sizeof(double) * cuda::kPartials));
     cudaError_t error = entry_.launch({attributes_, args, static_cast<cudaStream_t>(args.stream)});
-    return error == cudaSuccess ? Status() : Status::internal(std::string(entry_.op) + ": " + cudaGetErrorString(error));
+    return error == cudaSuccess ? Status()
+                                : Status::internal(std::string(entry_.op) + ": " + cudaGetErrorString(error));
   }
 
 private:

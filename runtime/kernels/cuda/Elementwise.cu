@@ -16,8 +16,20 @@ namespace modelpar::runtime::cuda {
 
 namespace {
 
-// Places in the scalars: planformat::Scalar, which device code does not include. CudaKernels.cpp asserts that they agree.
-enum ScalarField { kStep, kLearningRate, kLabelCount, kSeedLow, kSeedHigh, kClip, kBeta1, kBeta2, kEpsilon, kWeightDecay };
+// Places in the scalars: planformat::Scalar, which device code does not include. CudaKernels.cpp asserts that they
+// agree.
+enum ScalarField {
+  kStep,
+  kLearningRate,
+  kLabelCount,
+  kSeedLow,
+  kSeedHigh,
+  kClip,
+  kBeta1,
+  kBeta2,
+  kEpsilon,
+  kWeightDecay
+};
 
 constexpr int kThreads = 256;
 constexpr int64_t kMaxBlocks = 65536;
@@ -54,19 +66,27 @@ __device__ float sigmoidOf(float x) { return 1.0f / (1.0f + expf(-x)); }
 
 __device__ float activationOf(int kind, float x) {
   switch (kind) {
-  case 0: return x > 0 ? x : 0;
-  case 1: return 0.5f * x * (1 + erff(x * kRootHalf));
-  case 2: return 0.5f * x * (1 + tanhf(kRoot2OverPi * (x + kGeluCubic * x * x * x)));
-  case 3: return x * sigmoidOf(x);
-  case 4: return tanhf(x);
-  default: return sigmoidOf(x);
+  case 0:
+    return x > 0 ? x : 0;
+  case 1:
+    return 0.5f * x * (1 + erff(x * kRootHalf));
+  case 2:
+    return 0.5f * x * (1 + tanhf(kRoot2OverPi * (x + kGeluCubic * x * x * x)));
+  case 3:
+    return x * sigmoidOf(x);
+  case 4:
+    return tanhf(x);
+  default:
+    return sigmoidOf(x);
   }
 }
 
 __device__ float derivativeOf(int kind, float x) {
   switch (kind) {
-  case 0: return x > 0 ? 1 : 0;
-  case 1: return 0.5f * (1 + erff(x * kRootHalf)) + x * 0.39894228040143267794f * expf(-0.5f * x * x);
+  case 0:
+    return x > 0 ? 1 : 0;
+  case 1:
+    return 0.5f * (1 + erff(x * kRootHalf)) + x * 0.39894228040143267794f * expf(-0.5f * x * x);
   case 2: {
     float t = tanhf(kRoot2OverPi * (x + kGeluCubic * x * x * x));
     return 0.5f * (1 + t) + 0.5f * x * (1 - t * t) * kRoot2OverPi * (1 + 3 * kGeluCubic * x * x);

@@ -17,8 +17,8 @@ namespace modelpar::runtime::cuda {
 
 namespace {
 
-__global__ void softmaxStatsRows(int64_t columns, int64_t first, const float *logits, const int32_t *targets, float *lse,
-                                 float *targetLogit) {
+__global__ void softmaxStatsRows(int64_t columns, int64_t first, const float *logits, const int32_t *targets,
+                                 float *lse, float *targetLogit) {
   const int64_t row = blockIdx.x;
   const float *x = logits + row * columns;
   float top = -INFINITY;
@@ -49,8 +49,8 @@ __global__ void softmaxStatsGradRows(int64_t columns, int64_t first, const float
     y[i] = (zero ? 0 : expf(x[i] - shift) * scale) + (i == target ? targetGrad[row] : 0);
 }
 
-__global__ void layerNormRows(int64_t columns, float epsilon, const float *input, const float *weight, const float *bias,
-                              float *result, float *means, float *rstds) {
+__global__ void layerNormRows(int64_t columns, float epsilon, const float *input, const float *weight,
+                              const float *bias, float *result, float *means, float *rstds) {
   const int64_t row = blockIdx.x;
   const float *x = input + row * columns;
   double sum = 0, squares = 0;

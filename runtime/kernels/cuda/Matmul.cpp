@@ -70,9 +70,9 @@ public:
                          "cublasLtMatmulDescSetAttribute"));
     }
     for (int i = 0; i < 3; ++i)
-      MODELPAR_RETURN_IF_ERROR(library_.check(
-          library_.matrixLayoutCreate(&layouts_[i], CUDA_R_32F, layouts[i].rows, layouts[i].columns, layouts[i].leading),
-          "cublasLtMatrixLayoutCreate"));
+      MODELPAR_RETURN_IF_ERROR(library_.check(library_.matrixLayoutCreate(&layouts_[i], CUDA_R_32F, layouts[i].rows,
+                                                                          layouts[i].columns, layouts[i].leading),
+                                              "cublasLtMatrixLayoutCreate"));
     return choose(workspace);
   }
 
@@ -81,8 +81,8 @@ public:
     cublasLtHandle_t handle;
     MODELPAR_RETURN_IF_ERROR(library_.handle(handle));
     const float alpha = 1, beta = accumulate ? 1 : 0;
-    return library_.check(library_.matmul(handle, operation_, &alpha, first, layouts_[0], second, layouts_[1], &beta, result,
-                                          layouts_[2], result, layouts_[2], &algorithm_, workspace.data(),
+    return library_.check(library_.matmul(handle, operation_, &alpha, first, layouts_[0], second, layouts_[1], &beta,
+                                          result, layouts_[2], result, layouts_[2], &algorithm_, workspace.data(),
                                           workspace.size(), stream),
                           "cublasLtMatmul");
   }
@@ -94,13 +94,13 @@ private:
     MODELPAR_RETURN_IF_ERROR(library_.handle(handle));
     MODELPAR_RETURN_IF_ERROR(library_.check(library_.preferenceCreate(&preference), "cublasLtMatmulPreferenceCreate"));
     uint64_t bytes = workspace;
-    cublasStatus_t status = library_.preferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
-                                                            sizeof bytes);
+    cublasStatus_t status =
+        library_.preferenceSetAttribute(preference, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes);
     cublasLtMatmulHeuristicResult_t result;
     int found = 0;
     if (status == CUBLAS_STATUS_SUCCESS)
-      status = library_.algoGetHeuristic(handle, operation_, layouts_[0], layouts_[1], layouts_[2], layouts_[2], preference,
-                                         1, &result, &found);
+      status = library_.algoGetHeuristic(handle, operation_, layouts_[0], layouts_[1], layouts_[2], layouts_[2],
+                                         preference, 1, &result, &found);
     library_.preferenceDestroy(preference);
     MODELPAR_RETURN_IF_ERROR(library_.check(status, "cublasLtMatmulAlgoGetHeuristic"));
     if (found == 0)
@@ -134,7 +134,8 @@ public:
       return Status();
     if (problem.emptyDepth) {
       cudaError_t error = cudaMemsetAsync(result, 0, problem.resultSize * sizeof(float), stream);
-      return error == cudaSuccess ? Status() : Status::internal(std::string("cudaMemsetAsync: ") + cudaGetErrorString(error));
+      return error == cudaSuccess ? Status()
+                                  : Status::internal(std::string("cudaMemsetAsync: ") + cudaGetErrorString(error));
     }
     const Plan *plan = nullptr;
     bool swapped = false;
@@ -147,7 +148,8 @@ public:
         problem.depthOffsets(d, at);
         const float *a = left + base[0] + at[0], *b = right + base[1] + at[1];
         // cuBLASLt's first factor is the transposed right side, or the left when the result is column-major itself.
-        MODELPAR_RETURN_IF_ERROR(plan->run(stream, swapped ? a : b, swapped ? b : a, result + base[2], d > 0, args.workspace));
+        MODELPAR_RETURN_IF_ERROR(
+            plan->run(stream, swapped ? a : b, swapped ? b : a, result + base[2], d > 0, args.workspace));
       }
     return Status();
   }
@@ -164,8 +166,8 @@ private:
     if (!described)
       return Status::unavailable("matmul: the cuda kernel needs matrices with one stride of 1");
     swapped = c.transposed;
-    const Key key = {m.size,       n.size,       k.size,       m.strides[0], k.strides[0], k.strides[1], n.strides[1],
-                     m.strides[2], n.strides[2], static_cast<int64_t>(workspace)};
+    const Key key = {m.size,       n.size,       k.size,       m.strides[0], k.strides[0],
+                     k.strides[1], n.strides[1], m.strides[2], n.strides[2], static_cast<int64_t>(workspace)};
     auto it = plans_.find(key);
     if (it == plans_.end()) {
       const CublasLt *library = nullptr;

@@ -50,7 +50,9 @@ struct SquaredError {
 struct TokenLoss {
   const float *lse, *targetLogit;
   const int32_t *targets;
-  __device__ double operator()(int64_t i) const { return targets[i] >= 0 ? double(lse[i]) - double(targetLogit[i]) : 0; }
+  __device__ double operator()(int64_t i) const {
+    return targets[i] >= 0 ? double(lse[i]) - double(targetLogit[i]) : 0;
+  }
 };
 
 __global__ void finish(const double *partials, double factor, const double *scalars, float *y) {

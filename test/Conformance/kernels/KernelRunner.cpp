@@ -134,9 +134,12 @@ double test::worstError(const Tensor &got, const Tensor &want) {
 
 DType test::dtypeOf(const Tensor &tensor, DType dtype) {
   switch (tensor.kind) {
-  case Tensor::Kind::Int: return DType::I32;
-  case Tensor::Kind::Scalars: return DType::F64;
-  case Tensor::Kind::Float: return dtype;
+  case Tensor::Kind::Int:
+    return DType::I32;
+  case Tensor::Kind::Scalars:
+    return DType::F64;
+  case Tensor::Kind::Float:
+    return dtype;
   }
   return dtype;
 }
@@ -157,16 +160,22 @@ template <typename T> static void decodeAs(const std::byte *bytes, std::vector<d
 
 void test::encode(const Tensor &tensor, DType dtype, std::byte *bytes) {
   switch (dtype) {
-  case DType::I32: return encodeAs<int32_t>(tensor.values, bytes);
-  case DType::F64: return encodeAs<double>(tensor.values, bytes);
-  default: return encodeAs<float>(tensor.values, bytes);
+  case DType::I32:
+    return encodeAs<int32_t>(tensor.values, bytes);
+  case DType::F64:
+    return encodeAs<double>(tensor.values, bytes);
+  default:
+    return encodeAs<float>(tensor.values, bytes);
   }
 }
 void test::decode(Tensor &tensor, DType dtype, const std::byte *bytes) {
   switch (dtype) {
-  case DType::I32: return decodeAs<int32_t>(bytes, tensor.values);
-  case DType::F64: return decodeAs<double>(bytes, tensor.values);
-  default: return decodeAs<float>(bytes, tensor.values);
+  case DType::I32:
+    return decodeAs<int32_t>(bytes, tensor.values);
+  case DType::F64:
+    return decodeAs<double>(bytes, tensor.values);
+  default:
+    return decodeAs<float>(bytes, tensor.values);
   }
 }
 
@@ -223,8 +232,9 @@ public:
     }
     for (size_t i = 0; i < outputs.size(); ++i) {
       DType dtype = dtypeOf(outputs[i], options.dtype);
-      std::byte *data = i == 0 && options.inPlaceInput >= 0 ? static_cast<std::byte *>(inputViews[options.inPlaceInput].data)
-                                                            : allocate(outputs[i], dtype);
+      std::byte *data = i == 0 && options.inPlaceInput >= 0
+                            ? static_cast<std::byte *>(inputViews[options.inPlaceInput].data)
+                            : allocate(outputs[i], dtype);
       if (!(i == 0 && options.inPlaceInput >= 0))
         std::memset(data, 0x7f, outputs[i].size() * elementBytes(dtype)); // Whatever is not written shows.
       outputViews.push_back(viewOf(outputs[i], dtype, data));

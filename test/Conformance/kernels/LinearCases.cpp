@@ -78,19 +78,23 @@ double geluTanhInner(double x) { return std::sqrt(2 / M_PI) * (x + 0.044715 * x 
 double normalCdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 void addActivations(KernelCases &cases) {
-  addActivation(cases, "relu", [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; });
-  addActivation(cases, "gelu", [](double x) { return x * normalCdf(x); },
-                [](double x) { return normalCdf(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); });
-  addActivation(cases, "gelu_tanh", [](double x) { return 0.5 * x * (1 + std::tanh(geluTanhInner(x))); },
-                [](double x) {
-                  double t = std::tanh(geluTanhInner(x));
-                  double inner = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
-                  return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
-                });
-  addActivation(cases, "silu", [](double x) { return x * sigmoid(x); },
-                [](double x) { return sigmoid(x) * (1 + x * (1 - sigmoid(x))); });
-  addActivation(cases, "tanh", [](double x) { return std::tanh(x); },
-                [](double x) { return 1 - std::tanh(x) * std::tanh(x); });
+  addActivation(
+      cases, "relu", [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; });
+  addActivation(
+      cases, "gelu", [](double x) { return x * normalCdf(x); },
+      [](double x) { return normalCdf(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); });
+  addActivation(
+      cases, "gelu_tanh", [](double x) { return 0.5 * x * (1 + std::tanh(geluTanhInner(x))); },
+      [](double x) {
+        double t = std::tanh(geluTanhInner(x));
+        double inner = std::sqrt(2 / M_PI) * (1 + 3 * 0.044715 * x * x);
+        return 0.5 * (1 + t) + 0.5 * x * (1 - t * t) * inner;
+      });
+  addActivation(
+      cases, "silu", [](double x) { return x * sigmoid(x); },
+      [](double x) { return sigmoid(x) * (1 + x * (1 - sigmoid(x))); });
+  addActivation(
+      cases, "tanh", [](double x) { return std::tanh(x); }, [](double x) { return 1 - std::tanh(x) * std::tanh(x); });
   addActivation(cases, "sigmoid", sigmoid, [](double x) { return sigmoid(x) * (1 - sigmoid(x)); });
 }
 
@@ -138,7 +142,8 @@ void addPacking(KernelCases &cases) {
 }
 
 void addEmbedding(KernelCases &cases) {
-  Tensor table = Tensor::integers({11, 40}, 1), ids = Tensor::ids({3, 5}, 2, 0, 11), grad = Tensor::integers({3, 5, 40}, 3);
+  Tensor table = Tensor::integers({11, 40}, 1), ids = Tensor::ids({3, 5}, 2, 0, 11),
+         grad = Tensor::integers({3, 5, 40}, 3);
   ids.values[4] = ids.values[0]; // A row used twice.
   Tensor rows = grad, tableGrad = Tensor::zeros({11, 40});
   for (int64_t i = 0; i < grad.size(); ++i) {

@@ -39,8 +39,8 @@ void addSoftmax(KernelCases &cases, const std::string &name, int64_t rows, int64
       bool hit = targets.values[r] == static_cast<double>(offset + j);
       if (hit)
         target.values[r] = logits.values[r * v + j];
-      grad.values[r * v + j] = std::exp(logits.values[r * v + j] - lse.values[r]) * lseGrad.values[r] +
-                               (hit ? targetGrad.values[r] : 0);
+      grad.values[r * v + j] =
+          std::exp(logits.values[r * v + j] - lse.values[r]) * lseGrad.values[r] + (hit ? targetGrad.values[r] : 0);
     }
   }
   cases.push_back({name, "softmax_stats", {}, {logits, targets}, {lse, target}, kRounding});
@@ -48,7 +48,8 @@ void addSoftmax(KernelCases &cases, const std::string &name, int64_t rows, int64
 }
 
 void addTokenLoss(KernelCases &cases) {
-  Tensor targets = Tensor::ids({3, 8}, 1, -2, 5), lse = Tensor::integers({3, 8}, 2), target = Tensor::integers({3, 8}, 3);
+  Tensor targets = Tensor::ids({3, 8}, 1, -2, 5), lse = Tensor::integers({3, 8}, 2),
+         target = Tensor::integers({3, 8}, 3);
   for (double count : {8.0, 0.0}) {
     Tensor scalars = Tensor::scalars({{Scalar::LabelCount, count}});
     Tensor loss = Tensor::zeros({}), lseGrad = Tensor::zeros({3, 8}), targetGrad = lseGrad;

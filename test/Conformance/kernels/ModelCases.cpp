@@ -39,8 +39,13 @@ void addDropout(KernelCases &cases) {
     Tensor y = x;
     for (int64_t i = 0; i < x.size(); ++i)
       y.values[i] = rate < 1 && kept(scalars, rate, 7, 2, i) ? x.values[i] / (1 - rate) : 0;
-    cases.push_back({"rate" + std::to_string(int(rate * 100)), "dropout", {{"rate", rate}, {"key", int64_t(7)}},
-                     {x, scalars}, {y}, kRounding, 2});
+    cases.push_back({"rate" + std::to_string(int(rate * 100)),
+                     "dropout",
+                     {{"rate", rate}, {"key", int64_t(7)}},
+                     {x, scalars},
+                     {y},
+                     kRounding,
+                     2});
   }
 }
 
@@ -68,8 +73,7 @@ void addLayerNorm(KernelCases &cases, const std::string &name, int64_t rows, int
       sumHat += grad[i] * w.values[i] * hat;
     }
     for (int64_t i = 0; i < columns; ++i)
-      dx.values[r * columns + i] =
-          s * (grad[i] * w.values[i] - sum / columns - (row[i] - m) * s * sumHat / columns);
+      dx.values[r * columns + i] = s * (grad[i] * w.values[i] - sum / columns - (row[i] - m) * s * sumHat / columns);
   }
   cases.push_back({name, "layer_norm", {{"epsilon", epsilon}}, {x, w, b}, {y, mean, rstd}, kLongSums});
   cases.push_back({name, "layer_norm_input_grad", {}, {g, x, w, mean, rstd}, {dx}, kLongSums});

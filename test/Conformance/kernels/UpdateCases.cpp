@@ -36,10 +36,16 @@ void addNorm(KernelCases &cases) {
     const char *name;
     double squares, clip, norm, scale;
   };
-  for (const Clip &c : {Clip{"above", 16, 1, 4, 0.25}, {"below", 0.25, 1, 0.5, 1}, {"zero", 0, 1, 0, 1},
-                        {"off", 16, 0, 4, 1}, {"infinite", infinity, 1, infinity, 0},
+  for (const Clip &c : {Clip{"above", 16, 1, 4, 0.25},
+                        {"below", 0.25, 1, 0.5, 1},
+                        {"zero", 0, 1, 0, 1},
+                        {"off", 16, 0, 4, 1},
+                        {"infinite", infinity, 1, infinity, 0},
                         {"infinite_off", infinity, 0, infinity, 0}})
-    cases.push_back({c.name, "clip_scale", {}, {Tensor::of({}, {c.squares}), Tensor::scalars({{Scalar::Clip, c.clip}})},
+    cases.push_back({c.name,
+                     "clip_scale",
+                     {},
+                     {Tensor::of({}, {c.squares}), Tensor::scalars({{Scalar::Clip, c.clip}})},
                      {Tensor::of({}, {c.norm}), Tensor::of({}, {c.scale})}});
 }
 
@@ -61,7 +67,11 @@ void addOptimizers(KernelCases &cases, const std::string &name, bool decay, doub
   else
     for (double &x : g.values)
       x = std::numeric_limits<double>::quiet_NaN(); // Must not leave a trace.
-  cases.push_back({name, "adamw", {{"weight_decay", decay}}, {p, g, m, v, scaleTensor, scalars}, {newP, newM, newV},
+  cases.push_back({name,
+                   "adamw",
+                   {{"weight_decay", decay}},
+                   {p, g, m, v, scaleTensor, scalars},
+                   {newP, newM, newV},
                    scale == 0 ? kExact : kRounding});
   cases.push_back(
       {name, "sgd", {{"weight_decay", decay}}, {p, g, scaleTensor, scalars}, {sgd}, scale == 0 ? kExact : kRounding});

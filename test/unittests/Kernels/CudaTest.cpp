@@ -27,10 +27,27 @@ TEST(Cuda, HasTheKernelsOfAnMlp) {
   KernelRegistry registry;
   registerCudaKernels(registry);
   std::vector<std::string> ops = registry.ops("cuda");
-  for (const char *op :
-       {"matmul", "add", "reduce_sum", "activation", "activation_grad", "softmax_stats", "softmax_stats_grad",
-        "token_loss", "token_loss_grad", "squared_error", "squared_error_grad", "sum", "sum_squares", "clip_scale",
-        "adamw", "sgd", "layer_norm", "layer_norm_input_grad", "layer_norm_weight_grad", "embedding", "embedding_grad"})
+  for (const char *op : {"matmul",
+                         "add",
+                         "reduce_sum",
+                         "activation",
+                         "activation_grad",
+                         "softmax_stats",
+                         "softmax_stats_grad",
+                         "token_loss",
+                         "token_loss_grad",
+                         "squared_error",
+                         "squared_error_grad",
+                         "sum",
+                         "sum_squares",
+                         "clip_scale",
+                         "adamw",
+                         "sgd",
+                         "layer_norm",
+                         "layer_norm_input_grad",
+                         "layer_norm_weight_grad",
+                         "embedding",
+                         "embedding_grad"})
     EXPECT_THAT(ops, testing::Contains(op));
 }
 

@@ -40,7 +40,8 @@ void checkThreads(const std::string &op, const Attributes &attributes, const Ten
 
 TEST(Determinism, ThreadsDoNotChangeBits) {
   T x = T::reals({6, 50, 96}, 1), y = T::reals({6, 50, 96}, 2), w = T::reals({96}, 3), row = T::zeros({6, 50});
-  checkThreads("matmul", {{"subscripts", std::string("bsh,hf->bsf")}}, {x, T::reals({96, 70}, 4)}, {T::zeros({6, 50, 70})});
+  checkThreads("matmul", {{"subscripts", std::string("bsh,hf->bsf")}}, {x, T::reals({96, 70}, 4)},
+               {T::zeros({6, 50, 70})});
   checkThreads("matmul", {{"subscripts", std::string("bsh,bsf->hf")}}, {x, y}, {T::zeros({96, 96})});
   checkThreads("add", {}, {x, w}, {x});
   checkThreads("sum", {}, {x, y}, {x});
@@ -53,8 +54,8 @@ TEST(Determinism, ThreadsDoNotChangeBits) {
   checkThreads("softmax_stats", {}, {x, T::ids({6, 50}, 6, 0, 96)}, {row, row});
   checkThreads("squared_error", {}, {x, y}, {T::zeros({})});
   checkThreads("sum_squares", {}, {x, y, w}, {T::zeros({})});
-  checkThreads("adamw", {{"weight_decay", true}}, {x, y, x, T::reals({6, 50, 96}, 7, 0, 1), T::of({}, {1}), T::scalars()},
-               {x, x, x});
+  checkThreads("adamw", {{"weight_decay", true}},
+               {x, y, x, T::reals({6, 50, 96}, 7, 0, 1), T::of({}, {1}), T::scalars()}, {x, x, x});
   T q = T::reals({2, 150, 3, 8}, 1), lse = T::reals({2, 150, 3}, 2, 5, 6);
   Attributes attention = {{"causal", true}, {"scale", 0.3}, {"rate", 0.1}, {"dropout_key", int64_t(4)}};
   checkThreads("attention", attention, {q, q, q, T::scalars()}, {q, lse});
@@ -62,7 +63,8 @@ TEST(Determinism, ThreadsDoNotChangeBits) {
 }
 
 TEST(Determinism, InPlaceEqualsOutOfPlace) {
-  T x = T::reals({40, 33}, 1), y = T::reals({40, 33}, 2), v = T::reals({40, 33}, 3, 0, 1), row = T::reals({40}, 4, 3, 4);
+  T x = T::reals({40, 33}, 1), y = T::reals({40, 33}, 2), v = T::reals({40, 33}, 3, 0, 1),
+    row = T::reals({40}, 4, 3, 4);
   struct Case {
     std::string op;
     Attributes attributes;
@@ -98,8 +100,12 @@ TEST(Determinism, DropoutKey) {
     options.instance = instance;
     return runCpu("dropout", {{"rate", 0.5}, {"key", key}}, {x, T::scalars(changes)}, {x}, options)[0].values;
   };
-  std::vector<std::vector<double>> masks = {mask(1, 0, {}), mask(2, 0, {}), mask(1, 1, {}), mask(1, 0, {{Scalar::Step, 4}}),
-                                            mask(1, 0, {{Scalar::SeedLow, 5}}), mask(1, 0, {{Scalar::SeedHigh, 5}})};
+  std::vector<std::vector<double>> masks = {mask(1, 0, {}),
+                                            mask(2, 0, {}),
+                                            mask(1, 1, {}),
+                                            mask(1, 0, {{Scalar::Step, 4}}),
+                                            mask(1, 0, {{Scalar::SeedLow, 5}}),
+                                            mask(1, 0, {{Scalar::SeedHigh, 5}})};
   for (size_t i = 0; i < masks.size(); ++i)
     for (size_t j = 0; j < i; ++j)
       EXPECT_NE(masks[i], masks[j]) << i << " and " << j;

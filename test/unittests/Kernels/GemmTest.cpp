@@ -57,7 +57,8 @@ template <typename T> void check(int64_t m, int64_t n, int64_t k, int layout, bo
 }
 
 TEST(Gemm, AllLayoutsAndEdges) {
-  for (auto [m, n, k] : {std::array<int64_t, 3>{1, 1, 1}, {5, 7, 3}, {12, 32, 8}, {13, 33, 9}, {6, 16, 193}, {97, 65, 40}})
+  for (auto [m, n, k] :
+       {std::array<int64_t, 3>{1, 1, 1}, {5, 7, 3}, {12, 32, 8}, {13, 33, 9}, {6, 16, 193}, {97, 65, 40}})
     for (int layout = 0; layout < 8; ++layout)
       for (bool accumulate : {false, true}) {
         check<float>(m, n, k, layout, accumulate, nullptr);
@@ -93,9 +94,53 @@ TEST(VectorLoops, ExpSpecialValues) {
   EXPECT_TRUE(std::isnan(y[10]));
 }
 
-TEST(VectorLoops, NameIsKnown) {
-  std::string name = vectorLoops<float>().name;
-  EXPECT_TRUE(name == "baseline" || name == "avx2" || name == "avx512") << name;
+/// Every instruction set that this processor has gives what the widest gives, up to the order of sums.
+template <typename T> void checkInstructionSets(double tolerance) {
+  constexpr int64_t kSize = 1003;
+  std::vector<T> x(kSize), w(kSize);
+  for (int64_t i = 0; i < kSize; ++i) {
+    x[i] = static_cast<T>(test::hashUnit(1, i) * 4 - 2);
+    w[i] = static_cast<T>(test::hashUnit(2, i) * 4 - 2);
+  }
+  const VectorLoops<T> &best = vectorLoops<T>();
+  for (const VectorLoops<T> *const *at = supportedLoops<T>(); *at; ++at) {
+    const VectorLoops<T> &loops = **at;
+    std::string name = loops.name;
+    EXPECT_TRUE(name == "baseline" || name == "avx2" || name == "avx512") << name;
+    EXPECT_NEAR(loops.sum(kSize, x.data()), best.sum(kSize, x.data()), tolerance) << name;
+    EXPECT_NEAR(loops.sumSquares(kSize, x.data()), best.sumSquares(kSize, x.data()), tolerance) << name;
+    EXPECT_NEAR(loops.dot(kSize, x.data(), w.data()), best.dot(kSize, x.data(), w.data()), tolerance) << name;
+    EXPECT_NEAR(loops.expSum(kSize, x.data(), 2, nullptr), best.expSum(kSize, x.data(), 2, nullptr), tolerance) << name;
+    EXPECT_EQ(loops.max(kSize, x.data()), best.max(kSize, x.data())) << name;
+    for (Activation kind : {Activation::Relu, Activation::Gelu, Activation::GeluTanh, Activation::Silu,
+                            Activation::Tanh, Activation::Sigmoid}) {
+      std::vector<T> y(kSize), z(kSize);
+      loops.activationGrad(kind, kSize, w.data(), x.data(), y.data());
+      best.activationGrad(kind, kSize, w.data(), x.data(), z.data());
+      for (int64_t i = 0; i < kSize; ++i)
+        ASSERT_NEAR(y[i], z[i], tolerance) << name << ", activation " << static_cast<int>(kind);
+    }
+    // The register tile, through packing, on integers: exact.
+    const int64_t mr = loops.tileRows, nr = loops.tileColumns, k = 21;
+    Operand<T> a(mr, k, false, 3), b(k, nr, false, 4);
+    std::vector<T> packedA(mr * k), packedB(nr * k), tile(mr * nr), c(mr * nr);
+    loops.packPanel(mr, mr, k, a.data.data(), k, 1, packedA.data());
+    loops.packPanel(nr, nr, k, b.data.data(), 1, nr, packedB.data());
+    loops.gemmTile(k, packedA.data(), packedB.data(), tile.data());
+    loops.storeTile(tile.data(), nr, mr, nr, 1, false, c.data(), nr);
+    for (int64_t i = 0; i < mr; ++i)
+      for (int64_t j = 0; j < nr; ++j) {
+        T want = 0;
+        for (int64_t p = 0; p < k; ++p)
+          want += a.at(i, p) * b.at(p, j);
+        ASSERT_EQ(c[i * nr + j], want) << name;
+      }
+  }
+}
+
+TEST(VectorLoops, InstructionSetsAgree) {
+  checkInstructionSets<float>(1e-4); // Sums of a thousand numbers near one, in f32.
+  checkInstructionSets<double>(1e-10);
 }
 
 TEST(Einsum, MergesNeighbours) {

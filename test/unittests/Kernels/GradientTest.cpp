@@ -125,8 +125,8 @@ TEST(Gradients, Attention) {
 }
 
 TEST(Gradients, CrossEntropy) {
-  T logits = T::reals({2, 3, 6}, 1), targets = T::of({2, 3}, {0, -1, 5, 2, -100, 3}, T::Kind::Int), row = T::zeros({2, 3}),
-    scalars = T::scalars({{Scalar::LabelCount, 4}}), loss = T::zeros({}), one = T::of({}, {1});
+  T logits = T::reals({2, 3, 6}, 1), targets = T::of({2, 3}, {0, -1, 5, 2, -100, 3}, T::Kind::Int),
+    row = T::zeros({2, 3}), scalars = T::scalars({{Scalar::LabelCount, 4}}), loss = T::zeros({}), one = T::of({}, {1});
   Tensors stats = runDouble("softmax_stats", {}, {logits, targets}, {row, row});
   Tensors grads = runDouble("token_loss_grad", {}, {targets, scalars}, {row, row});
   check("token_loss", {}, {stats[0], stats[1], targets, scalars}, {loss}, {one}, {0, 1}, grads);

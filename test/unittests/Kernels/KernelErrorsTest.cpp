@@ -75,7 +75,8 @@ TEST(KernelErrors, BiasThatDoesNotDivide) {
 
 TEST(KernelErrors, PackOfWrongCount) {
   T x = T::zeros({2, 2});
-  expectError(run("pack", {{"dim", int64_t(0)}}, {x, x}, {T::zeros({3, 2, 2})}), StatusCode::Internal, "pack: expected 3");
+  expectError(run("pack", {{"dim", int64_t(0)}}, {x, x}, {T::zeros({3, 2, 2})}), StatusCode::Internal,
+              "pack: expected 3");
 }
 
 TEST(KernelErrors, Subscripts) {
@@ -95,13 +96,33 @@ TEST(KernelErrors, Subscripts) {
 TEST(KernelRegistryTest, EveryOpIsThere) {
   KernelRegistry registry;
   registerCpuKernels(registry);
-  std::vector<std::string> expected = {
-      "activation",       "activation_grad",    "adamw",  "add",           "attention",
-      "attention_grad",   "clip_scale",         "dropout", "embedding",    "embedding_grad",
-      "layer_norm",       "layer_norm_input_grad", "layer_norm_weight_grad", "matmul", "mul",
-      "pack",             "reduce_sum",         "sgd",    "softmax_stats", "softmax_stats_grad",
-      "squared_error",    "squared_error_grad", "sum",    "sum_squares",   "token_loss",
-      "token_loss_grad",  "unpack"};
+  std::vector<std::string> expected = {"activation",
+                                       "activation_grad",
+                                       "adamw",
+                                       "add",
+                                       "attention",
+                                       "attention_grad",
+                                       "clip_scale",
+                                       "dropout",
+                                       "embedding",
+                                       "embedding_grad",
+                                       "layer_norm",
+                                       "layer_norm_input_grad",
+                                       "layer_norm_weight_grad",
+                                       "matmul",
+                                       "mul",
+                                       "pack",
+                                       "reduce_sum",
+                                       "sgd",
+                                       "softmax_stats",
+                                       "softmax_stats_grad",
+                                       "squared_error",
+                                       "squared_error_grad",
+                                       "sum",
+                                       "sum_squares",
+                                       "token_loss",
+                                       "token_loss_grad",
+                                       "unpack"};
   EXPECT_EQ(registry.ops("cpu"), expected);
 }
 

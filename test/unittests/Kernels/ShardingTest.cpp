@@ -76,7 +76,8 @@ void check(const ShardedOp &c, DType dtype, double tolerance) {
       for (size_t i = 0; i < c.inputs.size(); ++i)
         inputs.push_back(split.inputDims[i] < 0 ? c.inputs[i] : c.inputs[i].slice(split.inputDims[i], begin, extent));
       for (size_t i = 0; i < c.outputs.size(); ++i)
-        outputs.push_back(split.outputDims[i] < 0 ? c.outputs[i] : c.outputs[i].slice(split.outputDims[i], begin, extent));
+        outputs.push_back(split.outputDims[i] < 0 ? c.outputs[i]
+                                                  : c.outputs[i].slice(split.outputDims[i], begin, extent));
       outputs = runCpu(c.op, c.attributes, inputs, outputs, options);
       for (size_t i = 0; i < outputs.size(); ++i) {
         if (split.outputDims[i] >= 0)
@@ -123,22 +124,38 @@ TEST(ShardedKernels, Elementwise) {
   check({"reduce_sum", {}, {x}, {T::zeros({5, 6})}, {{"0", {0}, {-1}, {Join::Sum}}, {"1", {1}, {0}, {}}}});
   check({"activation", {{"kind", std::string("gelu_tanh")}}, {x}, {out}, {{"1", {1}, {1}, {}}}});
   check({"activation_grad", {{"kind", std::string("gelu_tanh")}}, {y, x}, {out}, {{"1", {1, 1}, {1}, {}}}});
-  check({"unpack", {{"dim", int64_t(1)}}, {x}, Tensors(5, T::zeros({4, 6})),
+  check({"unpack",
+         {{"dim", int64_t(1)}},
+         {x},
+         Tensors(5, T::zeros({4, 6})),
          {{"0", {0}, {0, 0, 0, 0, 0}, {}}, {"2", {2}, {1, 1, 1, 1, 1}, {}}}});
-  check({"pack", {{"dim", int64_t(1)}}, Tensors(5, T::reals({4, 6}, 1)), {out},
+  check({"pack",
+         {{"dim", int64_t(1)}},
+         Tensors(5, T::reals({4, 6}, 1)),
+         {out},
          {{"0", {0, 0, 0, 0, 0}, {0}, {}}, {"2", {1, 1, 1, 1, 1}, {2}, {}}}});
 }
 
 TEST(ShardedKernels, DropoutDropsTheSameElements) {
-  check({"dropout", {{"rate", 0.5}, {"key", int64_t(3)}}, {T::reals({4, 5, 7}, 1), T::scalars()}, {T::zeros({4, 5, 7})},
+  check({"dropout",
+         {{"rate", 0.5}, {"key", int64_t(3)}},
+         {T::reals({4, 5, 7}, 1), T::scalars()},
+         {T::zeros({4, 5, 7})},
          {{"0", {0, -1}, {0}, {}}, {"1", {1, -1}, {1}, {}}, {"2", {2, -1}, {2}, {}}}});
 }
 
 TEST(ShardedKernels, Embedding) {
   T ids = T::ids({3, 7}, 1, 0, 10);
-  check({"embedding", {}, {ids, T::reals({10, 6}, 2)}, {T::zeros({3, 7, 6})},
-         {{"b", {0, -1}, {0}, {}}, {"s", {1, -1}, {1}, {}}, {"v", {-1, 0}, {-1}, {Join::Sum}}, {"h", {-1, 1}, {2}, {}}}});
-  check({"embedding_grad", {}, {T::reals({3, 7, 6}, 3), ids}, {T::zeros({10, 6})},
+  check(
+      {"embedding",
+       {},
+       {ids, T::reals({10, 6}, 2)},
+       {T::zeros({3, 7, 6})},
+       {{"b", {0, -1}, {0}, {}}, {"s", {1, -1}, {1}, {}}, {"v", {-1, 0}, {-1}, {Join::Sum}}, {"h", {-1, 1}, {2}, {}}}});
+  check({"embedding_grad",
+         {},
+         {T::reals({3, 7, 6}, 3), ids},
+         {T::zeros({10, 6})},
          {{"b", {0, 0}, {-1}, {Join::Sum}},
           {"s", {1, 1}, {-1}, {Join::Sum}},
           {"v", {-1, -1}, {0}, {}},
@@ -150,16 +167,27 @@ TEST(ShardedKernels, LayerNorm) {
     row = T::zeros({3, 7});
   planformat::Attributes epsilon = {{"epsilon", 1e-5}};
   Tensors results = runCpu("layer_norm", epsilon, {x, w, b}, {x, row, row}, {DType::F64});
-  check({"layer_norm", epsilon, {x, w, b}, {x, row, row},
+  check({"layer_norm",
+         epsilon,
+         {x, w, b},
+         {x, row, row},
          {{"b", {0, -1, -1}, {0, 0, 0}, {}}, {"s", {1, -1, -1}, {1, 1, 1}, {}}}});
-  check({"layer_norm_input_grad", {}, {g, x, w, results[1], results[2]}, {x},
+  check({"layer_norm_input_grad",
+         {},
+         {g, x, w, results[1], results[2]},
+         {x},
          {{"b", {0, 0, -1, 0, 0}, {0}, {}}, {"s", {1, 1, -1, 1, 1}, {1}, {}}}});
-  check({"layer_norm_weight_grad", {}, {g, x, results[1], results[2]}, {w, w},
-         {{"b", {0, 0, 0, 0}, {-1, -1}, {Join::Sum, Join::Sum}}, {"s", {1, 1, 1, 1}, {-1, -1}, {Join::Sum, Join::Sum}},
+  check({"layer_norm_weight_grad",
+         {},
+         {g, x, results[1], results[2]},
+         {w, w},
+         {{"b", {0, 0, 0, 0}, {-1, -1}, {Join::Sum, Join::Sum}},
+          {"s", {1, 1, 1, 1}, {-1, -1}, {Join::Sum, Join::Sum}},
           {"h", {2, 2, -1, -1}, {0, 0}, {}}}});
 }
 
-/// Along t the forward result is no plain sum, so only lse is compared there; the gradients take the global out and lse.
+/// Along t the forward result is no plain sum, so only lse is compared there; the gradients take the global out and
+/// lse.
 TEST(ShardedKernels, Attention) {
   for (double rate : {0.0, 0.3})
     for (bool causal : {true, false}) {
@@ -168,12 +196,18 @@ TEST(ShardedKernels, Attention) {
       T q = T::reals({2, 7, 3, 4, 5}, 1), k = T::reals({2, 7, 3, 5}, 2), v = T::reals({2, 7, 3, 5}, 3),
         grad = T::reals({2, 7, 3, 4, 5}, 4), row = T::zeros({2, 7, 3, 4}), scalars = T::scalars();
       Tensors out = runCpu("attention", attributes, {q, k, v, scalars}, {q, row}, {DType::F64, 1, 1});
-      check({"attention", attributes, {q, k, v, scalars}, {q, row},
+      check({"attention",
+             attributes,
+             {q, k, v, scalars},
+             {q, row},
              {{"b", {0, 0, 0, -1}, {0, 0}, {}},
               {"s", {1, -1, -1, -1}, {1, 1}, {}},
               {"g", {2, 2, 2, -1}, {2, 2}, {}},
               {"r", {3, -1, -1, -1}, {3, 3}, {}}}});
-      check({"attention_grad", attributes, {grad, q, k, v, out[0], out[1], scalars}, {q, k, v},
+      check({"attention_grad",
+             attributes,
+             {grad, q, k, v, out[0], out[1], scalars},
+             {q, k, v},
              {{"b", {0, 0, 0, 0, 0, 0, -1}, {0, 0, 0}, {}},
               {"s", {1, 1, -1, -1, 1, 1, -1}, {1, -1, -1}, {Join::Same, Join::Sum, Join::Sum}},
               {"g", {2, 2, 2, 2, 2, 2, -1}, {2, 2, 2}, {}},
@@ -183,16 +217,29 @@ TEST(ShardedKernels, Attention) {
 }
 
 TEST(ShardedKernels, Losses) {
-  T logits = T::reals({3, 5, 13}, 1), targets = T::ids({3, 5}, 2, -2, 13), row = T::zeros({3, 5}), scalars = T::scalars();
+  T logits = T::reals({3, 5, 13}, 1), targets = T::ids({3, 5}, 2, -2, 13), row = T::zeros({3, 5}),
+    scalars = T::scalars();
   Tensors stats = runCpu("softmax_stats", {}, {logits, targets}, {row, row}, {DType::F64});
-  check({"softmax_stats", {}, {logits, targets}, {row, row},
+  check({"softmax_stats",
+         {},
+         {logits, targets},
+         {row, row},
          {{"b", {0, 0}, {0, 0}, {}}, {"s", {1, 1}, {1, 1}, {}}, {"v", {2, -1}, {-1, -1}, {Join::Lse, Join::Sum}}}});
-  check({"softmax_stats_grad", {}, {logits, targets, stats[0], T::reals({3, 5}, 3), T::reals({3, 5}, 4)}, {logits},
+  check({"softmax_stats_grad",
+         {},
+         {logits, targets, stats[0], T::reals({3, 5}, 3), T::reals({3, 5}, 4)},
+         {logits},
          {{"b", {0, 0, 0, 0, 0}, {0}, {}}, {"s", {1, 1, 1, 1, 1}, {1}, {}}, {"v", {2, -1, -1, -1, -1}, {2}, {}}}});
-  check({"token_loss", {}, {stats[0], stats[1], targets, scalars}, {T::zeros({})},
+  check({"token_loss",
+         {},
+         {stats[0], stats[1], targets, scalars},
+         {T::zeros({})},
          {{"b", {0, 0, 0, -1}, {-1}, {Join::Sum}}, {"s", {1, 1, 1, -1}, {-1}, {Join::Sum}}}});
   check({"token_loss_grad", {}, {targets, scalars}, {row, row}, {{"b", {0, -1}, {0, 0}, {}}}});
-  check({"squared_error", {}, {logits, T::reals({3, 5, 13}, 5)}, {T::zeros({})},
+  check({"squared_error",
+         {},
+         {logits, T::reals({3, 5, 13}, 5)},
+         {T::zeros({})},
          {{"0", {0, 0}, {-1}, {Join::Sum}}, {"2", {2, 2}, {-1}, {Join::Sum}}}});
   check({"squared_error_grad", {}, {logits, T::reals({3, 5, 13}, 5)}, {logits}, {{"2", {2, 2}, {2}, {}}}});
 }
@@ -201,7 +248,10 @@ TEST(ShardedKernels, Update) {
   T p = T::reals({9, 4}, 1), g = T::reals({9, 4}, 2), m = T::reals({9, 4}, 3), v = T::reals({9, 4}, 4, 0, 2),
     scale = T::of({}, {0.5}), scalars = T::scalars();
   check({"sum_squares", {}, {p, g}, {T::zeros({})}, {{"both", {0, 0}, {-1}, {Join::Sum}}}});
-  check({"adamw", {{"weight_decay", true}}, {p, g, m, v, scale, scalars}, {p, m, v},
+  check({"adamw",
+         {{"weight_decay", true}},
+         {p, g, m, v, scale, scalars},
+         {p, m, v},
          {{"0", {0, 0, 0, 0, -1, -1}, {0, 0, 0}, {}}, {"1", {1, 1, 1, 1, -1, -1}, {1, 1, 1}, {}}}});
   check({"sgd", {{"weight_decay", true}}, {p, g, scale, scalars}, {p}, {{"0", {0, 0, -1, -1}, {0}, {}}}});
 }
