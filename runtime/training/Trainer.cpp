@@ -31,6 +31,15 @@
 using namespace modelpar;
 using namespace modelpar::runtime;
 
+/// The first rank of the last stage has the loss.
+static int64_t findReporter(const sharding::Mesh &mesh) {
+  sharding::Coordinates coordinates = sharding::coordinatesOf(mesh, 0);
+  for (size_t i = 0; i < mesh.axes().size(); ++i)
+    if (mesh.axes()[i].name == "pp")
+      coordinates.values[i] = mesh.axes()[i].size - 1;
+  return sharding::rankOf(mesh, coordinates);
+}
+
 namespace {
 
 /// What the ranks of this process share.
@@ -44,9 +53,8 @@ private:
   Status openOutputs();
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
-  Status report(Executor &executor, StepMetrics metrics);
+  Status report(StepMetrics metrics);
   Status checkNumerics(Executor &executor, int64_t step, double loss, double gradNorm) const;
-  int64_t reporter() const;
   int64_t unitsPerStep() const { return plan_.globalBatch * std::max<int64_t>(1, plan_.sequence); }
   int64_t measuredPeak() const;
   void describe() const;
@@ -60,6 +68,7 @@ private:
   MetricsFile metrics_;
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
+  int64_t reporter_ = 0; ///< The rank that reports.
   std::vector<std::atomic<int64_t>> measured_; ///< By rank.
 };
 
@@ -84,6 +93,7 @@ Status Run::prepare() {
       options_.threadsPerRank > 0 ? options_.threadsPerRank : static_cast<int>(std::max<int64_t>(1, cores / numRanks));
   ranks_.streamFuzz = options_.streamFuzz;
   ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
+  reporter_ = findReporter(plan_.mesh);
   measured_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(numRanks));
   return {};
 }
@@ -106,15 +116,6 @@ Status Run::openOutputs() {
                                                    weights_.emplace()));
   progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps, plan_.sequence > 1 ? "tokens/s" : "samples/s");
   return {};
-}
-
-/// Rank 0 of the last stage has the loss.
-int64_t Run::reporter() const {
-  sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, 0);
-  for (size_t i = 0; i < plan_.mesh.axes().size(); ++i)
-    if (plan_.mesh.axes()[i].name == "pp")
-      coordinates.values[i] = plan_.mesh.axes()[i].size - 1;
-  return sharding::rankOf(plan_.mesh, coordinates);
 }
 
 int64_t Run::measuredPeak() const {
@@ -156,7 +157,7 @@ Status Run::checkNumerics(Executor &executor, int64_t step, double loss, double 
   return Status::invalid(message);
 }
 
-Status Run::report(Executor &executor, StepMetrics metrics) {
+Status Run::report(StepMetrics metrics) {
   metrics.tokensPerSecond = static_cast<double>(unitsPerStep()) / std::max(metrics.stepSeconds, 1e-9);
   metrics.peakMemoryBytes = measuredPeak();
   if (metrics_.isOpen())
@@ -166,6 +167,8 @@ Status Run::report(Executor &executor, StepMetrics metrics) {
     progress_->finish();
     logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is not finite, so the update was skipped");
   }
+  if (options_.onStep)
+    options_.onStep(metrics);
   return {};
 }
 
@@ -195,8 +198,8 @@ Status Run::step(Executor &executor, int64_t step) {
     metrics.stepSeconds = seconds.count();
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
-    if (executor.rank() == reporter())
-      MODELPAR_RETURN_IF_ERROR(report(executor, metrics));
+    if (executor.rank() == reporter_)
+      MODELPAR_RETURN_IF_ERROR(report(metrics));
     if (options_.checkNumerics)
       MODELPAR_RETURN_IF_ERROR(checkNumerics(executor, step, metrics.loss, metrics.gradNorm));
   }

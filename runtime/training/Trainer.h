@@ -11,6 +11,9 @@
 #include "runtime/base/Status.h"
 #include "runtime/data/DataSource.h"
 #include "runtime/training/LearningRate.h"
+#include "runtime/training/Metrics.h"
+
+#include <functional>
 
 namespace modelpar::runtime {
 
@@ -37,6 +40,8 @@ struct TrainerOptions {
   bool checkNumerics = false;
   bool verify = true; ///< Off only to see what a broken plan does.
   bool dryRun = false;
+  /// Called after each step by the thread of the rank that reports.
+  std::function<void(const StepMetrics &)> onStep;
 };
 
 /// Reads, checks and runs the plan; reports progress on standard error and the memory at the end on standard output.
