@@ -40,6 +40,19 @@ static int64_t findReporter(const sharding::Mesh &mesh) {
   return sharding::rankOf(mesh, coordinates);
 }
 
+/// Elements of the first input of tokens; 0 for a model without one.
+static int64_t tokensPerStep(const planformat::Plan &plan) {
+  for (const planformat::Input &input : plan.inputs) {
+    if (input.role != "tokens")
+      continue;
+    int64_t count = 1;
+    for (int64_t extent : plan.types[static_cast<size_t>(input.type)].shape)
+      count *= extent;
+    return count;
+  }
+  return 0;
+}
+
 namespace {
 
 /// What the ranks of this process share.
@@ -55,7 +68,6 @@ private:
   Status step(Executor &executor, int64_t step);
   Status report(StepMetrics metrics);
   Status checkNumerics(Executor &executor, int64_t step, double loss, double gradNorm) const;
-  int64_t unitsPerStep() const { return plan_.globalBatch * std::max<int64_t>(1, plan_.sequence); }
   int64_t measuredPeak() const;
   void describe() const;
   void printMemory() const;
@@ -68,7 +80,8 @@ private:
   MetricsFile metrics_;
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
-  int64_t reporter_ = 0; ///< The rank that reports.
+  int64_t reporter_ = 0;     ///< The rank that reports.
+  int64_t unitsPerStep_ = 0; ///< Tokens of the global batch, or its samples where there are no tokens.
   std::vector<std::atomic<int64_t>> measured_; ///< By rank.
 };
 
@@ -94,6 +107,7 @@ Status Run::prepare() {
   ranks_.streamFuzz = options_.streamFuzz;
   ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
   reporter_ = findReporter(plan_.mesh);
+  unitsPerStep_ = tokensPerStep(plan_) ? tokensPerStep(plan_) : plan_.globalBatch;
   measured_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(numRanks));
   return {};
 }
@@ -114,7 +128,8 @@ Status Run::openOutputs() {
   if (!options_.saveWeightsPath.empty())
     MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath,
                                                    weights_.emplace()));
-  progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps, plan_.sequence > 1 ? "tokens/s" : "samples/s");
+  progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps,
+                    tokensPerStep(plan_) ? "tokens/s" : "samples/s");
   return {};
 }
 
@@ -158,7 +173,7 @@ Status Run::checkNumerics(Executor &executor, int64_t step, double loss, double 
 }
 
 Status Run::report(StepMetrics metrics) {
-  metrics.tokensPerSecond = static_cast<double>(unitsPerStep()) / std::max(metrics.stepSeconds, 1e-9);
+  metrics.tokensPerSecond = static_cast<double>(unitsPerStep_) / std::max(metrics.stepSeconds, 1e-9);
   metrics.peakMemoryBytes = measuredPeak();
   if (metrics_.isOpen())
     MODELPAR_RETURN_IF_ERROR(metrics_.write(metrics));
