@@ -37,19 +37,28 @@ std::optional<std::string> PlacedOp::validate(ShardingRuleOpInterface op, const 
                                               const sharding::Placement &placement) {
   if (!op.isSumOverOperands())
     return sharding::validate(rule, placement);
-  // Each operand is a rule of its own.
-  for (const auto &[factor, axes] : placement)
-    if (rule.factorIndex(factor) < 0)
-      return "no factor \"" + factor + "\" in the rule";
-  for (const sharding::OperandRule &operand : rule.operands) {
-    sharding::Placement own;
+  // Each operand is a rule of its own. There may be hundreds: no copies, no searches by name.
+  size_t known = 0;
+  for (const sharding::Factor &factor : rule.factors)
+    known += placement.count(factor.name);
+  if (known != placement.size())
+    return "a factor is not in the rule";
+  for (auto [index, operand] : llvm::enumerate(rule.operands)) {
+    sharding::DimSharding seen;
     for (const sharding::DimFactors &dim : operand.dims)
-      for (int factor : dim)
-        if (auto it = placement.find(rule.factors[factor].name); it != placement.end())
-          own.insert(*it);
-    sharding::OpShardingRule single{rule.factors, {operand}, {}};
-    if (auto error = sharding::validate(single, own))
-      return error;
+      for (auto [position, id] : llvm::enumerate(dim)) {
+        const sharding::Factor &factor = rule.factors[id];
+        auto it = placement.find(factor.name);
+        if (it == placement.end() || it->second.empty())
+          continue;
+        if (factor.kind == sharding::FactorKind::Whole || position > 0)
+          return "factor \"" + factor.name + "\" must stay whole";
+        for (const AxisRef &axis : it->second) {
+          if (llvm::any_of(seen, [&](const AxisRef &other) { return sharding::overlap(axis, other); }))
+            return "axis " + sharding::toString(axis, nullptr) + " is on two factors of operand " + std::to_string(index);
+          seen.push_back(axis);
+        }
+      }
   }
   return std::nullopt;
 }

@@ -57,7 +57,7 @@ def Dist_AllReduceOp : Dist_Op<"all_reduce"> {
   let arguments = (ins Variadic<Dist_Tensor>:$inputs, Dist_AxesAttr:$axes, Dist_ReduceKindAttr:$kind);
   let results = (outs Variadic<Dist_Tensor>:$outputs);
   let assemblyFormat = [{
-    $inputs `over` custom<AxisList>($axes) `kind` $kind attr-dict `:` functional-type($inputs, $outputs)
+    $inputs `over` custom<AxisList>($axes) `kind` `` $kind attr-dict `:` functional-type($inputs, $outputs)
   }];
 }
 
@@ -95,7 +95,7 @@ def Dist_ReduceScatterOp : Dist_UnaryOp<"reduce_scatter"> {
   }];
   let arguments = (ins Dist_Tensor:$input, I64Attr:$dim, Dist_AxesAttr:$axes, Dist_ReduceKindAttr:$kind);
   let assemblyFormat = [{
-    $input `dim` custom<Integer>($dim) `over` custom<AxisList>($axes) `kind` $kind attr-dict
+    $input `dim` custom<Integer>($dim) `over` custom<AxisList>($axes) `kind` `` $kind attr-dict
     `:` type($input) `->` type($result)
   }];
 }
