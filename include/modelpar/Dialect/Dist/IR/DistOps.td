@@ -164,12 +164,16 @@ def Dist_AccumulateOp : Dist_Op<"accumulate"> {
 def Dist_AssumeOp : Dist_UnaryOp<"assume"> {
   let summary = "claim that a value has another sharding (tests only)";
   let description = [{
-    Moves no data and proves nothing: each rank's bytes are taken for what the result type says, so both must have shards of
-    one size. `test-mutate-reductions` leaves it in the place of a reduction that it drops; `verify-partitioned` rejects it.
+    Moves no data and proves nothing: each rank's bytes are taken for what the result type says. `test-mutate-reductions` leaves it
+    around a reduction that it changes, so that the wrong module can still be run; `verify-partitioned` rejects it.
 
     Constraints:
-    * C1: as for reshard.
-    * C2: the shards of operand and result have one shape.
+    * C1: operand and result have one element type, and a sharding on the module's mesh.
+    * C2: the (largest) shards of operand and result have one shape; the global shapes may differ.
+
+    ```mlir
+    %1 = dist.assume %0 : tensor<8xf32, #dist.sharding<[{"dp"} ]>> -> tensor<4xf32, #dist.sharding<[{} ], partial={"dp":sum}>>
+    ```
   }];
   let arguments = (ins Dist_Tensor:$input);
   let assemblyFormat = "$input attr-dict `:` type($input) `->` type($result)";
