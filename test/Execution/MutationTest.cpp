@@ -12,6 +12,8 @@
 
 #include "Harness.h"
 
+#include "test/lib/TestPasses.h"
+
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -43,6 +45,7 @@ std::string readText(const std::string &path) {
 class Mutation : public ::testing::TestWithParam<std::tuple<const char *, const char *>> {};
 
 TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
+  [[maybe_unused]] static const bool registered = (registerTestPasses(), true);
   auto [model, mode] = GetParam();
   RunOptions runOptions;
   runOptions.steps = 2;

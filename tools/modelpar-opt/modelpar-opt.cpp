@@ -12,6 +12,9 @@
 #include "Options.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
+#ifdef MODELPAR_TEST_PASSES
+#include "test/lib/TestPasses.h"
+#endif
 
 #include <fstream>
 #include <iostream>
@@ -79,6 +82,9 @@ int main(int argc, char **argv) {
     mlir::DialectRegistry registry;
     registerModelparDialects(registry);
     registerModelparPasses();
+#ifdef MODELPAR_TEST_PASSES
+    modelpar::test::registerTestPasses();
+#endif
     return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "modelpar optimizer driver\n", registry));
   }
   int exitCode = 0;
