@@ -829,3 +829,25 @@ func.func @read_parameter_c2_slot() {
   %r = nn.read_parameter @w {slot = #nn.slot<exp_avg>} : tensor<4xbf16>
   return
 }
+
+// -----
+
+// expected-error@+1 {{attribute nn.role is "forward", expected a role such as #nn.role<forward>}}
+func.func @attribute_role() attributes {nn.role = "forward"} {
+  return
+}
+
+// -----
+
+// expected-error@+1 {{attribute nn.optimizer is 1 : i64, expected a string}}
+module @attribute_optimizer attributes {nn.optimizer = 1} {
+}
+
+// -----
+
+func.func private @f()
+func.func @attribute_instance() {
+  // expected-error@+1 {{attribute nn.instance is -1 : i64, expected a 64-bit integer of at least 0}}
+  call @f() {nn.instance = -1} : () -> ()
+  return
+}

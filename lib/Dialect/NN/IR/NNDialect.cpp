@@ -40,6 +40,22 @@ void NNDialect::initialize() {
       >();
 }
 
+/// The types of the attributes that nn puts on functions, calls and modules.
+LogicalResult NNDialect::verifyOperationAttribute(Operation *op, NamedAttribute attribute) {
+  StringRef name = attribute.getName(), expected;
+  Attribute value = attribute.getValue();
+  if (name == kRoleAttr && !isa<RoleAttr>(value))
+    expected = "a role such as #nn.role<forward>";
+  else if ((name == kModelAttr || name == kOptimizerAttr) && !isa<StringAttr>(value))
+    expected = "a string";
+  else if (auto number = dyn_cast<IntegerAttr>(value);
+           name == kInstanceAttr && !(number && number.getType().isInteger(64) && number.getInt() >= 0))
+    expected = "a 64-bit integer of at least 0";
+  if (expected.empty())
+    return success();
+  return op->emitError() << "attribute " << name << " is " << value << ", expected " << expected;
+}
+
 //===----------------------------------------------------------------------===//
 // InitAttr
 //===----------------------------------------------------------------------===//

@@ -46,7 +46,7 @@ private:
   Value scale;
   DenseSet<StringAttr> updated;
   std::map<Signature, func::FuncOp> functions;
-  DenseMap<Operation *, unsigned> functionsOfBlock;
+  DenseMap<Operation *, SmallVector<func::FuncOp, 1>> functionsOfBlock;
 };
 
 } // namespace
@@ -69,12 +69,14 @@ Value UpdateBuilder::addNorm() {
 /// Arguments and results: values of all parameters, then (arguments only) gradients, then each slot of the optimizer state;
 /// at the end of the arguments scale and scalars.
 func::FuncOp UpdateBuilder::createFunction(StepCall &entry, ArrayRef<StepParameter *> owned, TypeRange arguments) {
-  unsigned number = functionsOfBlock[entry.block]++;
-  std::string name = entry.blockName + ".update" + (number ? "." + std::to_string(number) : "");
+  SmallVector<func::FuncOp, 1> &others = functionsOfBlock[entry.block];
+  std::string name = entry.blockName + ".update" + (others.empty() ? "" : "." + std::to_string(others.size()));
   func::FuncOp after = entry.gradient->forward;
   for (func::FuncOp function : {entry.gradient->backwardInput, entry.gradient->backwardWeight})
     if (function)
       after = function;
+  if (!others.empty())
+    after = others.back();
   func::FuncOp function = createRoleFunction(after, name, Role::update, arguments, step.symbols);
   OpBuilder body = OpBuilder::atBlockEnd(&function.front());
   size_t n = owned.size();
@@ -95,6 +97,7 @@ func::FuncOp UpdateBuilder::createFunction(StepCall &entry, ArrayRef<StepParamet
       results[slot * n + i] = result;
   }
   finishFunction(function, results);
+  others.push_back(function);
   return function;
 }
 

@@ -23,6 +23,7 @@ def NN_Dialect : Dialect {
     encoding (see the `dist` dialect); no op of `nn` looks at encodings.
   }];
   let useDefaultAttributePrinterParser = 1;
+  let hasOperationAttrVerify = 1;
 }
 
 #endif // MODELPAR_DIALECT_NN_IR_NNDIALECT
