@@ -13,7 +13,7 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_ATTENTIONSHAPE_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_ATTENTIONSHAPE_H
 
-#include "runtime/kernels/Dropout.h"
+#include "runtime/kernels/cpu/Dropout.h"
 #include "runtime/kernels/cpu/CpuKernels.h"
 #include "runtime/kernels/cpu/Gemm.h"
 

@@ -10,8 +10,8 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/Dropout.h"
 #include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/Dropout.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
 #include <cstring>

@@ -32,6 +32,9 @@ template <typename T> struct AdamWStep {
   T epsilon;
 };
 
+/// Counters that VectorLoops::philox takes at once.
+inline constexpr int kPhiloxBlocks = 32;
+
 template <typename T> struct VectorLoops {
   const char *name;
   /// Register tile of the matrix product.
@@ -66,6 +69,10 @@ template <typename T> struct VectorLoops {
                 T *newV);
   /// Σ x² over the range in double, in an order fixed by n.
   double (*sumSquares)(int64_t n, const T *x);
+  /// The 4 · kPhiloxBlocks words of the Philox counters (first + i, word2, word3).
+  void (*philox)(uint64_t first, uint32_t word2, uint32_t word3, uint32_t key0, uint32_t key1, uint32_t *words);
+  /// y[i] = words[i] >= threshold ? x[i] · scale : 0.
+  void (*keep)(int64_t n, const uint32_t *words, uint32_t threshold, T scale, const T *x, T *y);
 };
 
 /// The loops of the best instruction set that this processor has.

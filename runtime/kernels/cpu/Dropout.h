@@ -12,13 +12,16 @@
 //
 //===----------------------------------------------------------------------===//
 
-#ifndef MODELPAR_RUNTIME_KERNELS_DROPOUT_H
-#define MODELPAR_RUNTIME_KERNELS_DROPOUT_H
+#ifndef MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
+#define MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 
 #include "runtime/base/Philox.h"
 #include "runtime/kernels/Kernel.h"
+#include "runtime/kernels/cpu/VectorLoops.h"
 
-namespace modelpar::runtime {
+#include <algorithm>
+
+namespace modelpar::runtime::cpu {
 
 class Dropout {
 public:
@@ -38,12 +41,19 @@ public:
 
   /// y[i] = x[i] · scale where the element of global index first + i is kept, 0 where it is dropped. y may be x.
   template <typename T> void apply(int64_t n, int64_t first, const T *x, T *y) const {
-    const T scale = static_cast<T>(scale_);
+    constexpr int64_t kWords = 4 * kPhiloxBlocks;
+    if (threshold_ > UINT32_MAX) {
+      std::fill_n(y, n, T(0));
+      return;
+    }
+    const VectorLoops<T> &loops = vectorLoops<T>();
+    uint32_t words[kWords];
     for (int64_t i = 0; i < n;) {
-      uint64_t index = static_cast<uint64_t>(first + i);
-      PhiloxCounter words = philox4x32(philoxCounter(index / 4, step_, instance_), key_);
-      for (unsigned word = index % 4; word < 4 && i < n; ++word, ++i)
-        y[i] = words[word] >= threshold_ ? x[i] * scale : T(0);
+      const uint64_t index = static_cast<uint64_t>(first + i);
+      const int64_t skip = static_cast<int64_t>(index % 4), count = std::min(n - i, kWords - skip);
+      loops.philox(index / 4, step_, instance_, key_[0], key_[1], words);
+      loops.keep(count, words + skip, static_cast<uint32_t>(threshold_), static_cast<T>(scale_), x + i, y + i);
+      i += count;
     }
   }
 
@@ -66,6 +76,6 @@ inline int64_t globalIndexOfRow(const TensorView &view, int64_t row) {
   return index;
 }
 
-} // namespace modelpar::runtime
+} // namespace modelpar::runtime::cpu
 
-#endif // MODELPAR_RUNTIME_KERNELS_DROPOUT_H
+#endif // MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
