@@ -30,6 +30,7 @@ void registerCpuKernels(KernelRegistry &registry) {
   cpu::registerAttention(registry);
   cpu::registerAttentionGrad(registry);
   cpu::registerLoss(registry);
+  cpu::registerSlice(registry);
   cpu::registerUpdate(registry);
 }
 

@@ -31,6 +31,7 @@ void registerEmbedding(KernelRegistry &registry);
 void registerLoss(KernelRegistry &registry);
 void registerMatmul(KernelRegistry &registry);
 void registerNorm(KernelRegistry &registry);
+void registerSlice(KernelRegistry &registry);
 void registerUpdate(KernelRegistry &registry);
 
 /// Elements per piece of an elementwise loop: large enough to pay for a thread, a multiple of every vector.
