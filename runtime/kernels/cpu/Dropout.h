@@ -15,6 +15,7 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 
+#include "runtime/base/Hash.h"
 #include "runtime/base/Philox.h"
 #include "runtime/kernels/Kernel.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
@@ -30,7 +31,7 @@ public:
     using planformat::Scalar;
     auto field = [&](Scalar s) { return static_cast<uint64_t>(scalars[static_cast<int>(s)]); };
     uint64_t seed = field(Scalar::SeedLow) | field(Scalar::SeedHigh) << 32;
-    key_ = philoxKey(seed ^ (static_cast<uint64_t>(opKey) + 1) * 0x9E3779B97F4A7C15ull);
+    key_ = philoxKey(mixHash(seed, static_cast<uint64_t>(opKey)));
     step_ = static_cast<uint32_t>(field(Scalar::Step));
     instance_ = static_cast<uint32_t>(instance);
     threshold_ = rate <= 0 ? 0 : rate >= 1 ? uint64_t{1} << 32 : static_cast<uint64_t>(rate * 0x1p32);

@@ -250,6 +250,12 @@ public:
     args.instance = options.instance;
     args.pool = &pool;
     MODELPAR_RETURN_IF_ERROR(kernel->launch(args));
+    if (options.before) {
+      options.before();
+      Status status = kernel->launch(args);
+      options.after();
+      MODELPAR_RETURN_IF_ERROR(status);
+    }
     for (size_t i = 0; i < outputs.size(); ++i)
       decode(outputs[i], outputViews[i].dtype, static_cast<std::byte *>(outputViews[i].data));
     return Status();

@@ -55,6 +55,8 @@ struct RunOptions {
   int threads = 1;
   int64_t instance = 0;
   int inPlaceInput = -1; ///< Output 0 takes the bytes of this input.
+  /// Called before and after a second launch, which happens only where they are set (CPU).
+  std::function<void()> before = {}, after = {};
 };
 
 /// Where kernels run.

@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "KernelCases.h"
+#include "runtime/base/Hash.h"
 #include "runtime/base/Philox.h"
 
 #include <cmath>
@@ -26,7 +27,7 @@ namespace {
 bool kept(const Tensor &scalars, double rate, int64_t key, int64_t instance, int64_t index) {
   auto field = [&](Scalar s) { return static_cast<uint64_t>(scalars.values[static_cast<int>(s)]); };
   uint64_t seed = (field(Scalar::SeedHigh) << 32) + field(Scalar::SeedLow);
-  uint64_t mixed = seed ^ static_cast<uint64_t>(key + 1) * 0x9E3779B97F4A7C15ull;
+  uint64_t mixed = mixHash(seed, static_cast<uint64_t>(key));
   PhiloxCounter counter = {static_cast<uint32_t>(index / 4), static_cast<uint32_t>((index / 4) >> 32),
                            static_cast<uint32_t>(field(Scalar::Step)), static_cast<uint32_t>(instance)};
   PhiloxKey words = {static_cast<uint32_t>(mixed), static_cast<uint32_t>(mixed >> 32)};
