@@ -21,8 +21,7 @@ struct Case {
   int64_t globalBatch = 8;
 };
 
-std::string caseName(const ::testing::TestParamInfo<Case> &info) {
-  const Case &c = info.param;
+std::string nameOf(const Case &c) {
   std::string name = c.model.substr(0, c.model.find('.'));
   for (char &letter : name)
     letter = std::isalnum(static_cast<unsigned char>(letter)) ? letter : '_';
@@ -59,6 +58,9 @@ const RunResult &reference(const Case &c) {
     it = results.emplace(key, run(compileModel(optionsOf(c, 1, 1, 1)).plan, runOptions(c.optimizer))).first;
   return it->second;
 }
+
+std::string caseName(const ::testing::TestParamInfo<Case> &info) { return nameOf(info.param); }
+void PrintTo(const Case &c, std::ostream *stream) { *stream << nameOf(c); }
 
 class Equivalence : public ::testing::TestWithParam<Case> {};
 

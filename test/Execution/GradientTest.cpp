@@ -96,10 +96,10 @@ void checkModel(const std::string &model, std::optional<int64_t> sequence) {
 
 /// A model of one op between an input and a loss: the body's ops take "x" (dims b, d) and leave "y" (dims b, d).
 void checkGraph(const std::string &ops, const std::string &parameters) {
-  const std::string text = R"({"modelpar": 1, "name": "one_op",
-    "dims": {"b": "batch", "d": 6},
-    "inputs": {"in": {"dims": ["b", "d"], "type": "float", "range": [-1, 1]}, "t": {"dims": ["b", "d"], "type": "float", "range": [-1, 1]}},
-    "parameters": {"w": {"dims": ["d"], "init": {"kind": "ones"}})" +
+  const std::string text = R"({"modelpar": 1, "name": "one_op", "dims": {"b": {"role": "batch"}, "d": 6},
+    "inputs": {"in": {"dims": ["b", "d"], "type": "float", "role": "data", "range": [-1, 1]},
+               "t": {"dims": ["b", "d"], "type": "float", "role": "data", "range": [-1, 1]}},
+    "parameters": {"w": {"dims": ["d"], "init": "ones"})" +
                            parameters + R"(},
     "ops": [{"op": "add", "inputs": ["in", "w"], "outputs": ["x"]},)" +
                            ops + R"(,
@@ -115,23 +115,26 @@ TEST(Gradient, Gpt2Tiny) { checkModel("gpt2-tiny.json", 7); }
 
 class Activation : public ::testing::TestWithParam<const char *> {};
 TEST_P(Activation, Gradient) {
-  checkGraph(std::string(R"({"op": "activation", "kind": ")") + GetParam() + R"(", "inputs": ["x"], "outputs": ["y"]})",
+  checkGraph(std::string(R"({"op": "activation", "attributes": {"kind": ")") + GetParam() +
+                 R"("}, "inputs": ["x"], "outputs": ["y"]})",
              "");
 }
 INSTANTIATE_TEST_SUITE_P(Kinds, Activation, ::testing::Values("relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"),
                          [](const auto &info) { return std::string(info.param); });
 
 TEST(Gradient, Mul) {
-  checkGraph(
-      R"({"op": "activation", "kind": "tanh", "inputs": ["x"], "outputs": ["z"]}, {"op": "mul", "inputs": ["x", "z"], "outputs": ["y"]})",
-      "");
+  checkGraph(R"({"op": "activation", "attributes": {"kind": "tanh"}, "inputs": ["x"], "outputs": ["z"]},
+                {"op": "mul", "inputs": ["x", "z"], "outputs": ["y"]})",
+             "");
 }
 TEST(Gradient, MulWithItself) { checkGraph(R"({"op": "mul", "inputs": ["x", "x"], "outputs": ["y"]})", ""); }
 TEST(Gradient, AddOfOneValueTwice) { checkGraph(R"({"op": "add", "inputs": ["x", "x"], "outputs": ["y"]})", ""); }
-TEST(Gradient, Dropout) { checkGraph(R"({"op": "dropout", "rate": 0.4, "inputs": ["x"], "outputs": ["y"]})", ""); }
+TEST(Gradient, Dropout) {
+  checkGraph(R"({"op": "dropout", "attributes": {"rate": 0.4}, "inputs": ["x"], "outputs": ["y"]})", "");
+}
 TEST(Gradient, LayerNorm) {
-  checkGraph(R"({"op": "layer_norm", "inputs": ["x", "g", "c"], "outputs": ["y"], "epsilon": 1e-5})",
-             R"(, "g": {"dims": ["d"], "init": {"kind": "ones"}}, "c": {"dims": ["d"], "init": {"kind": "zeros"}})");
+  checkGraph(R"({"op": "layer_norm", "inputs": ["x", "g", "c"], "outputs": ["y"], "attributes": {"epsilon": 1e-5}})",
+             R"(, "g": {"dims": ["d"], "init": "ones"}, "c": {"dims": ["d"], "init": "zeros"})");
 }
 
 } // namespace

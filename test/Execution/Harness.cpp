@@ -211,6 +211,7 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
     scalars.labelCount = batches.labelCount(plan, step);
     scalars.seed = 1234;
     scalars.clip = options.clip;
+    scalars.epsilon = options.epsilon;
     scalars.weightDecay = options.weightDecay;
     MODELPAR_RETURN_IF_ERROR(executor.runStep(scalars, batches));
     if (executor.rank() == 0) {

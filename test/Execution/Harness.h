@@ -28,6 +28,9 @@ using TensorMap = std::map<std::string, std::vector<double>>; ///< By parameter 
 struct RunOptions {
   int steps = 5;
   double learningRate = 1e-3, weightDecay = 0.1, clip = 1.0;
+  /// Larger than modelpar-run's 1e-8: attention does not depend on a bias of the keys, so that bias's gradient is zero
+  /// but for rounding (1e-9), and AdamW would turn rounding over 1e-8 into steps of a tenth of the learning rate.
+  double epsilon = 1e-6;
   int numThreads = 1;
   std::optional<uint64_t> streamFuzz;
   /// Ignore labels unevenly; the first data-parallel quarter of the batch then has none in some steps.

@@ -58,6 +58,20 @@ TEST(Plan, MeasuredMemoryIsWithinThePlan) {
   EXPECT_LE(result.measuredBytes, (result.plannedBytes + 4095) / 4096 * 4096);
 }
 
+TEST(Plan, TensorParallelismSplitsTheModelWhateverTheBatch) {
+  for (int64_t batch : {1, 2, 8}) {
+    pipelines::CompileOptions one = tiny(1, 1), two = tiny(2, 1);
+    one.globalBatch = two.globalBatch = batch;
+    auto parameterBytes = [](const planformat::Plan &plan) {
+      for (const planformat::MemoryItem &item : plan.stages[0].memory)
+        if (item.name == "parameters")
+          return double(item.bytes);
+      return 0.0;
+    };
+    EXPECT_LT(parameterBytes(compileModel(two).plan), 0.6 * parameterBytes(compileModel(one).plan)) << "batch " << batch;
+  }
+}
+
 class Gpt2Memory : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 
 TEST_P(Gpt2Memory, IsPlannedExactly) {

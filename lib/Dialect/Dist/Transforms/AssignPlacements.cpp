@@ -90,8 +90,10 @@ LogicalResult Assigner::placeBatch() {
                                 << ", other inputs have one of " << batchSize;
     batchSize = size;
     int id = classes.classOf(argument, dim.getInt());
-    if (batchAxes.empty())
+    if (batchAxes.empty()) {
+      origins[id] = "the batch"; // Whole, and not for tp to take: that would be data parallelism under another name.
       continue;
+    }
     if (!classes.whyWhole(id).empty())
       return step.emitOpError() << "the batch dimension of argument " << argument.getArgNumber()
                                 << " cannot be split: " << classes.whyWhole(id);
@@ -104,6 +106,8 @@ LogicalResult Assigner::placeBatch() {
   if (!batchSize && !batchAxes.empty())
     return step.emitOpError() << "no input has nn.batch_dim, so there is nothing to split over "
                               << sharding::toString(batchAxes.front(), &mesh);
+  if (batchAxes.empty())
+    return success();
   for (const auto &[name, parameter] : classes.parameters())
     for (int d = 0; d < parameter.type.getRank(); ++d)
       if (origins[classes.classOf(parameter, d)] == "the batch")
