@@ -35,18 +35,18 @@ public:
     context.loadDialect<NNDialect, mlir::func::FuncDialect>();
     std::string arguments, uses, operands, results;
     for (size_t i = 0; i < text.operands.size(); ++i) {
-      std::string separator = i ? ", " : "", value = "%a" + std::to_string(i), type = "tensor<" + text.operands[i] + ">";
+      std::string separator = i ? ", " : "", value = "%a" + std::to_string(i),
+                  type = "tensor<" + text.operands[i] + ">";
       arguments += separator + value + ": " + type;
       uses += separator + value;
       operands += separator + type;
     }
     for (size_t i = 0; i < text.results.size(); ++i)
       results += (i ? ", tensor<" : "tensor<") + text.results[i] + ">";
-    module = mlir::parseSourceString<mlir::ModuleOp>("func.func @f(" + arguments + ") {\n  %r:" +
-                                                         std::to_string(text.results.size()) + " = " + text.name + " " +
-                                                         uses + " " + text.attributes + " : (" + operands + ") -> (" +
-                                                         results + ")\n  return\n}",
-                                                     &context);
+    module = mlir::parseSourceString<mlir::ModuleOp>(
+        "func.func @f(" + arguments + ") {\n  %r:" + std::to_string(text.results.size()) + " = " + text.name + " " +
+            uses + " " + text.attributes + " : (" + operands + ") -> (" + results + ")\n  return\n}",
+        &context);
     if (module)
       op = &mlir::cast<mlir::func::FuncOp>(module->getBody()->front()).front().front();
   }

@@ -15,7 +15,6 @@
 
 #include "llvm/ADT/StringExtras.h"
 
-
 using namespace mlir;
 using namespace modelpar;
 using namespace modelpar::nn;
@@ -39,8 +38,7 @@ std::string toString(Shape shape) {
 LogicalResult requireShape(Operation *op, const Twine &what, Value value, Shape expected) {
   if (shapeOf(value) == expected)
     return success();
-  return op->emitOpError() << what << " has shape " << toString(shapeOf(value)) << ", expected "
-                           << toString(expected);
+  return op->emitOpError() << what << " has shape " << toString(shapeOf(value)) << ", expected " << toString(expected);
 }
 
 LogicalResult requireElement(Operation *op, const Twine &what, Value value, Type expected) {
@@ -320,7 +318,8 @@ LogicalResult LayerNormWeightGradOp::verify() {
 }
 
 /// C1 to C6 of attention and its gradient.
-static LogicalResult verifyAttention(Operation *op, Value query, Value key, ArrayRef<std::pair<StringRef, Value>> likeQuery,
+static LogicalResult verifyAttention(Operation *op, Value query, Value key,
+                                     ArrayRef<std::pair<StringRef, Value>> likeQuery,
                                      ArrayRef<std::pair<StringRef, Value>> likeKey, Value lse, Value scalars,
                                      APFloat rate) {
   Shape q = shapeOf(query), k = shapeOf(key);

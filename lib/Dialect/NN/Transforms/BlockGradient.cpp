@@ -129,12 +129,12 @@ private:
 
   GradientMap gradients;
   DenseSet<Value> active;
-  SmallVector<unsigned> gradResults;         // Result of the block per gradient argument behind the operands.
-  std::vector<Value> operandGradients;       // Per operand, or null.
-  std::vector<Value> forwardResults;         // The block's, then saved values.
-  std::vector<Value> inputResults;           // Of backward_input: gradients, then what backward_weight needs.
-  SetVector<Operation *> gradientOps;        // Not yet in a slice.
-  DenseSet<Operation *> inputOps;            // Those in backward_input.
+  SmallVector<unsigned> gradResults;   // Result of the block per gradient argument behind the operands.
+  std::vector<Value> operandGradients; // Per operand, or null.
+  std::vector<Value> forwardResults;   // The block's, then saved values.
+  std::vector<Value> inputResults;     // Of backward_input: gradients, then what backward_weight needs.
+  SetVector<Operation *> gradientOps;  // Not yet in a slice.
+  DenseSet<Operation *> inputOps;      // Those in backward_input.
   BlockGradient result;
 };
 
@@ -239,8 +239,8 @@ static unsigned indexIn(std::vector<Value> &values, Value value) {
   return index;
 }
 
-/// Where the step finds a value that a backward function uses. A value of the forward function becomes a saved one, unless
-/// the step has it already.
+/// Where the step finds a value that a backward function uses. A value of the forward function becomes a saved one,
+/// unless the step has it already.
 Source BlockDifferentiator::sourceOf(Value value) {
   if (auto argument = dyn_cast<BlockArgument>(value)) {
     unsigned number = argument.getArgNumber();
@@ -338,8 +338,8 @@ FailureOr<BlockGradient> BlockDifferentiator::run() {
   // backward_weight is moved first: its uses of values of backward_input must be seen where they are.
   result.forward = block;
   if (!weightResults.empty())
-    result.backwardWeight = moveOps(forWeight, result.weightArguments, weightResults, block, ".backward_weight",
-                                    Role::backward_weight);
+    result.backwardWeight =
+        moveOps(forWeight, result.weightArguments, weightResults, block, ".backward_weight", Role::backward_weight);
   if (!inputResults.empty())
     result.backwardInput =
         moveOps(forInput, result.inputArguments, inputResults, block, ".backward_input", Role::backward_input);

@@ -36,9 +36,9 @@ struct GradientRequest {
 /// Where `@step` finds a value that a backward function takes, or a gradient. Arguments are in this order.
 struct Source {
   enum Kind {
-    ResultGradient,     ///< The gradient of the block's result `index`.
-    ForwardResult,      ///< Result `index` of the forward call (saved values follow the block's own).
-    Operand,            ///< Operand `index` of the forward call.
+    ResultGradient, ///< The gradient of the block's result `index`.
+    ForwardResult,  ///< Result `index` of the forward call (saved values follow the block's own).
+    Operand,        ///< Operand `index` of the forward call.
     BackwardInputResult,
     BackwardWeightResult
   };

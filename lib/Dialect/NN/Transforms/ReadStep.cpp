@@ -83,7 +83,7 @@ static void findActivity(Step &step) {
     GradientRequest &request = entry.request;
     for (Value operand : entry.call.getOperands()) {
       bool isParameter = step.parameterOfValue.contains(operand);
-      request.kinds.push_back(isParameter                       ? OperandKind::Parameter
+      request.kinds.push_back(isParameter                   ? OperandKind::Parameter
                               : isa<BlockArgument>(operand) ? OperandKind::Input
                                                             : OperandKind::Activation);
       request.active.push_back(isParameter || active.contains(operand));

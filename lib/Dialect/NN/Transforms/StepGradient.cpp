@@ -57,7 +57,7 @@ class BackwardBuilder {
 public:
   BackwardBuilder(Step &step) : step(step), builder(step.terminator()) {}
 
-  LogicalResult addCalls(StepCall &entry) {
+  void addCalls(StepCall &entry) {
     func::CallOp input, weight;
     auto resolve = [&](const Source &source) -> Value {
       switch (source.kind) {
@@ -86,7 +86,6 @@ public:
     for (auto [operand, source] : llvm::zip_equal(entry.call.getOperands(), block.operandGradients))
       if (source)
         addContribution(operand, resolve(*source));
-    return success();
   }
 
 private:
@@ -118,8 +117,7 @@ LogicalResult nn::buildBackward(Step &step) {
     replaceForwardCall(entry);
   BackwardBuilder backward(step);
   for (StepCall &entry : llvm::reverse(step.calls))
-    if (failed(backward.addCalls(entry)))
-      return failure();
+    backward.addCalls(entry);
   OpBuilder builder(step.terminator());
   bool isComplete = true;
   for (auto &[name, parameter] : step.parameters) {

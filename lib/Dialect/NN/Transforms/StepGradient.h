@@ -44,14 +44,12 @@ struct Step {
 
   mlir::func::FuncOp function;
   mlir::SymbolTable &symbols;
-  std::vector<StepCall> calls; ///< In order.
+  std::vector<StepCall> calls;                                 ///< In order.
   llvm::MapVector<mlir::StringAttr, StepParameter> parameters; ///< By symbol name, in the order of their declaration.
   llvm::DenseMap<mlir::Value, mlir::StringAttr> parameterOfValue;
   std::deque<BlockGradient> blocks;
 
-  mlir::func::ReturnOp terminator() {
-    return mlir::cast<mlir::func::ReturnOp>(function.front().getTerminator());
-  }
+  mlir::func::ReturnOp terminator() { return mlir::cast<mlir::func::ReturnOp>(function.front().getTerminator()); }
   mlir::Value loss() { return terminator().getOperand(0); }
   /// The last argument.
   mlir::Value scalars() { return function.getArguments().back(); }

@@ -66,8 +66,8 @@ Value UpdateBuilder::addNorm() {
   return clip.getNorm();
 }
 
-/// Arguments and results: values of all parameters, then (arguments only) gradients, then each slot of the optimizer state;
-/// at the end of the arguments scale and scalars.
+/// Arguments and results: values of all parameters, then (arguments only) gradients, then each slot of the optimizer
+/// state; at the end of the arguments scale and scalars.
 func::FuncOp UpdateBuilder::createFunction(StepCall &entry, ArrayRef<StepParameter *> owned, TypeRange arguments) {
   SmallVector<func::FuncOp, 1> &others = functionsOfBlock[entry.block];
   std::string name = entry.blockName + ".update" + (others.empty() ? "" : "." + std::to_string(others.size()));

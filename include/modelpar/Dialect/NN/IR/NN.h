@@ -45,7 +45,9 @@ struct Number {
   Number(double value = 0) : value(value + 0.0) {}
   operator double() const { return value; }
   bool operator==(const Number &other) const { return value == other.value; }
-  friend llvm::hash_code hash_value(const Number &number) { return llvm::hash_value(llvm::bit_cast<uint64_t>(number.value)); }
+  friend llvm::hash_code hash_value(const Number &number) {
+    return llvm::hash_value(llvm::bit_cast<uint64_t>(number.value));
+  }
   double value;
 };
 
