@@ -75,6 +75,7 @@ private:
   llvm::StringSet<> names_;
   llvm::MapVector<StringAttr, StageBuffer> buffers_;
   llvm::DenseMap<StringAttr, StringAttr> crossings_, inputs_;
+  llvm::DenseMap<StringAttr, Operation *> lastUse_; ///< Of a value that crosses programs: the last program, in their order.
   llvm::DenseSet<StringAttr> loaded_;
   llvm::MapVector<StringAttr, ParameterBuffers> parameters_;
   llvm::DenseMap<StringAttr, UpdatedArguments> updates_;
@@ -115,6 +116,10 @@ LogicalResult Converter::collect() {
       return program.emitOpError() << "expected \"" << kProgramAttr << "\" to name a kind of program, found "
                                    << program->getAttr(kProgramAttr);
   llvm::stable_sort(programs_, [&](func::FuncOp a, func::FuncOp b) { return order(a) < order(b); });
+  for (func::FuncOp program : programs_)
+    for (unsigned index = 0; index < program.getNumArguments(); ++index)
+      if (auto name = program.getArgAttrOfType<StringAttr>(index, kBufferAttr))
+        lastUse_[name] = program;
   return success();
 }
 
@@ -197,7 +202,6 @@ void Converter::addInput(func::FuncOp function, unsigned index, StringAttr name)
 }
 
 LogicalResult Converter::bindArguments(func::FuncOp function, Storage &storage) {
-  bool isUpdate = function->getAttrOfType<StringAttr>(kProgramAttr).getValue() == "update";
   for (BlockArgument argument : function.getArguments()) {
     unsigned index = argument.getArgNumber();
     if (auto input = function.getArgAttrOfType<StringAttr>(index, nn::kInputAttr)) {
@@ -210,10 +214,9 @@ LogicalResult Converter::bindArguments(func::FuncOp function, Storage &storage) 
     if (known == crossings_.end())
       return function.emitOpError() << "expected argument " << index << " to have \"" << nn::kInputAttr << "\", or \"" << kBufferAttr
                                     << "\" with the name of an earlier program's result";
-    // Sums are complete and last used in the update; activations belong to their micro-batch.
-    bool perMicroBatch = function.getArgAttr(index, kPerMicroBatchAttr) != nullptr;
-    storage.start(argument, Place::stageBuffer(known->second),
-                  isUpdate && !perMicroBatch ? Storage::Overwrite::Anyone : Storage::Overwrite::Never);
+    // The last program that uses a buffer may write over it: then the next step (or micro-batch) starts by writing it.
+    bool isLast = lastUse_.lookup(name) == function.getOperation();
+    storage.start(argument, Place::stageBuffer(known->second), isLast ? Storage::Overwrite::Anyone : Storage::Overwrite::Never);
   }
   return success();
 }

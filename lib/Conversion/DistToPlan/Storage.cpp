@@ -35,7 +35,7 @@ UpdatedArguments modelpar::findUpdatedArguments(Tensors &tensors, func::FuncOp f
   for (OpOperand &returned : terminator->getOpOperands()) {
     auto result = dyn_cast<OpResult>(returned.get());
     auto op = result ? dyn_cast<InPlaceOpInterface>(result.getOwner()) : InPlaceOpInterface();
-    if (!op || !result.hasOneUse())
+    if (!op)
       continue;
     for (unsigned operand : op.getInPlaceOperands(result.getResultNumber())) {
       auto argument = operand < op->getNumOperands() ? dyn_cast<BlockArgument>(op->getOperand(operand)) : BlockArgument();

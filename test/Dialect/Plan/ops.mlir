@@ -1,4 +1,5 @@
-// RUN: modelpar-opt %s | modelpar-opt | FileCheck %s
+// RUN: modelpar-opt %s | FileCheck %s
+// RUN: modelpar-opt %s | modelpar-opt - | FileCheck %s
 
 // A whole plan in miniature: tables, buffers, a block, programs, a schedule.
 // CHECK: plan.input "x" : tensor<8x64xf32> role "data" range [-1.000000e+00, 1.000000e+00] dims ["b", "d"]
