@@ -177,13 +177,13 @@ struct TestMutateReductions : PassWrapper<TestMutateReductions, OperationPass<Mo
   void runOnOperation() override {
     MeshAttr attr = getMesh(getOperation());
     if (!attr || (mode != "double" && mode != "drop" && mode != "misplace")) {
-      getOperation().emitError() << "needs a mesh, and mode double, drop or misplace, found " << mode;
+      emitError(getOperation().getLoc()) << "needs a mesh, and mode double, drop or misplace, found " << mode;
       return signalPassFailure();
     }
     mesh = attr.getValue();
     std::vector<Site> sites = collect(getOperation());
     if (index < 0 || index >= static_cast<int>(sites.size())) {
-      getOperation().emitError() << "no reduction " << index << " to " << mode << ", there are " << sites.size();
+      emitError(getOperation().getLoc()) << "no reduction " << index << " to " << mode << ", there are " << sites.size();
       return signalPassFailure();
     }
     Operation *op = isolate(sites[index]);

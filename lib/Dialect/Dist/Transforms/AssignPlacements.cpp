@@ -75,7 +75,7 @@ LogicalResult Assigner::placeBatch() {
       batchAxes.push_back(mesh.axis(name));
   auto step = module.lookupSymbol<func::FuncOp>(kStepFunction);
   if (!step)
-    return module.emitError() << "expected a function @" << kStepFunction;
+    return emitError(module.getLoc()) << "expected a function @" << kStepFunction;
   for (BlockArgument argument : step.getArguments()) {
     auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "nn.batch_dim");
     auto type = dyn_cast<RankedTensorType>(argument.getType());
@@ -140,7 +140,7 @@ LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
     std::string error;
     std::optional<Pin> pin = parsePin(text, error);
     if (!pin) {
-      module.emitError() << error;
+      emitError(module.getLoc()) << error;
       ok = false;
       continue;
     }
@@ -150,7 +150,7 @@ LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
         bool known = llvm::is_contained(kAxisNames, StringRef(axis.name)) && axis.name != sharding::kMicroBatchAxis;
         if (known && (!mesh.has(axis.name) || mesh.isValid(resolve(mesh, axis))))
           continue;
-        module.emitError() << "pin '" << text << "': dimension " << d << ": the mesh has no axis "
+        emitError(module.getLoc()) << "pin '" << text << "': dimension " << d << ": the mesh has no axis "
                            << sharding::toString(axis, &mesh) << " for parameters";
         ok = false;
       }
@@ -170,7 +170,7 @@ LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
       }
     }
     if (!matched) {
-      module.emitError() << "pin '" << text << "': no parameter has such a name";
+      emitError(module.getLoc()) << "pin '" << text << "': no parameter has such a name";
       ok = false;
     }
   }
@@ -256,7 +256,7 @@ void Assigner::placeTensorParallel() {
     origins[id] = "the rule for tp";
   }
   if (chosen.empty() && !pinned)
-    module.emitWarning() << "no dimension can be split over \"tp\" of size " << tp.size
+    emitWarning(module.getLoc()) << "no dimension can be split over \"tp\" of size " << tp.size
                          << ": its ranks all compute the same";
 }
 
@@ -358,11 +358,11 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     for (const Unsupported &axis : {Unsupported{"pp", "pipeline parallelism", pp}, {"cp", "context parallelism", cp},
                                     {"ep", "expert parallelism", ep}})
       if (axis.size > 1)
-        return module.emitError() << axis.what << " (" << axis.name << "=" << axis.size << ") is not supported yet";
+        return emitError(module.getLoc()) << axis.what << " (" << axis.name << "=" << axis.size << ") is not supported yet";
     for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
                               {"tp", tp}, {"micro-batches", microBatches}})
       if (size < 1)
-        return module.emitError() << name << "=" << size << ", expected at least 1";
+        return emitError(module.getLoc()) << name << "=" << size << ", expected at least 1";
     return success();
   }
 

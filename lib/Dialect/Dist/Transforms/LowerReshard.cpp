@@ -32,7 +32,7 @@ struct DistLowerReshard : dist::impl::DistLowerReshardBase<DistLowerReshard> {
     if (reshards.empty())
       return;
     if (!meshAttr) {
-      getOperation().emitError() << "needs attribute " << DistDialect::getMeshAttrName();
+      emitError(getOperation().getLoc()) << "needs attribute " << DistDialect::getMeshAttrName();
       return signalPassFailure();
     }
     const sharding::Mesh &mesh = meshAttr.getValue();

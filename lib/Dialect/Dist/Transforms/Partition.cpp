@@ -384,10 +384,10 @@ struct DistPartition : dist::impl::DistPartitionBase<DistPartition> {
 
   LogicalResult partition(ModuleOp op) {
     if (gradSync != "all_reduce")
-      return op.emitError() << "grad-sync=" << gradSync << " is not supported yet, expected all_reduce";
+      return emitError(op.getLoc()) << "grad-sync=" << gradSync << " is not supported yet, expected all_reduce";
     MeshAttr mesh = getMesh(op);
     if (!mesh)
-      return op.emitError() << "needs attribute " << DistDialect::getMeshAttrName() << " (phase sharded)";
+      return emitError(op.getLoc()) << "needs attribute " << DistDialect::getMeshAttrName() << " (phase sharded)";
     ModuleContext context{mesh.getValue(), getBatchAxes(op, mesh.getValue()), {}, {}};
     for (Operation &inner : op.getOps()) {
       if (auto function = dyn_cast<func::FuncOp>(inner)) {

@@ -199,7 +199,7 @@ struct VerifyPartitioned : dist::impl::VerifyPartitionedBase<VerifyPartitioned> 
   void runOnOperation() override {
     MeshAttr mesh = getMesh(getOperation());
     if (!mesh) {
-      getOperation().emitError() << "needs attribute " << DistDialect::getMeshAttrName();
+      emitError(getOperation().getLoc()) << "needs attribute " << DistDialect::getMeshAttrName();
       return signalPassFailure();
     }
     if (!Checker(getOperation(), mesh.getValue()).check())
