@@ -39,6 +39,7 @@ public:
     mlir::DialectRegistry registry;
     registerModelparDialects(registry);
     context_.appendDialectRegistry(registry);
+    context_.printOpOnDiagnostic(false);
     context_.disableMultithreading(); // Deterministic, and faster than threads for modules of this size.
     context_.loadAllAvailableDialects();
     context_.getDiagEngine().registerHandler([this](mlir::Diagnostic &diagnostic) { record(diagnostic); });
