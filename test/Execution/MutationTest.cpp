@@ -45,7 +45,7 @@ std::string readText(const std::string &path) {
 class Mutation : public ::testing::TestWithParam<std::tuple<const char *, const char *>> {};
 
 TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
-  [[maybe_unused]] static const bool registered = (registerTestPasses(), true);
+  [[maybe_unused]] static const bool registered = (pipelines::registerModelparPasses(), registerTestPasses(), true);
   auto [model, mode] = GetParam();
   RunOptions runOptions;
   runOptions.steps = 2;
@@ -64,6 +64,8 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
     pipelines::CompileResult rejected = pipelines::compile(text, options);
     if (!rejected.errors.empty() && rejected.errors[0].find("no reduction") != std::string::npos)
       break; // Past the last one.
+    ASSERT_TRUE(rejected.errors.empty() || rejected.errors[0].find("pass pipeline") == std::string::npos)
+        << rejected.errors[0];
     EXPECT_FALSE(rejected.ok) << mode << " of reduction " << index << " passes the verifier";
     ++mutated;
 
