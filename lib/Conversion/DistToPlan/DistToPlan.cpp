@@ -81,6 +81,7 @@ private:
   llvm::DenseMap<StringAttr, UpdatedArguments> updates_;
   SmallVector<plan::InputOp> inputOps_;
   SmallVector<std::pair<StringAttr, StringAttr>> outputs_;
+  int64_t sequence_ = 0; ///< Tokens of one sample; 0 without tokens.
 };
 
 } // namespace
@@ -179,7 +180,13 @@ void Converter::addInput(func::FuncOp function, unsigned index, StringAttr name)
     return;
   auto role = function.getArgAttrOfType<StringAttr>(index, nn::kInputRoleAttr);
   bool scalars = role && role.getValue() == "scalars";
-  Type type = function.getArgumentTypes()[index];
+  auto type = cast<RankedTensorType>(function.getArgumentTypes()[index]);
+  if (role && role.getValue() == "tokens") {
+    auto batchDim = function.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
+    for (int64_t dim = 0; dim < type.getRank() && sequence_ == 0; ++dim)
+      if (!batchDim || batchDim.getInt() != dim)
+        sequence_ = type.getDimSize(dim);
+  }
   inputs_[name] = addBuffer(unique(name.getValue()), scalars ? plan::BufferKind::scalars : plan::BufferKind::input, type, !scalars);
   SmallVector<double> range;
   if (auto array = function.getArgAttrOfType<ArrayAttr>(index, nn::kInputRangeAttr)) {
@@ -402,6 +409,8 @@ LogicalResult Converter::writeTables() {
   rename(nn::kOptimizerAttr, plan::kOptimizerAttr);
   rename("dist.global_batch", plan::kGlobalBatchAttr);
   rename("dist.schedule", plan::kScheduleAttr);
+  if (sequence_ > 0)
+    module_->setAttr(plan::kSequenceAttr, builder_.getI64IntegerAttr(sequence_));
   module_->setAttr(plan::kNumMicroBatchesAttr, builder_.getI64IntegerAttr(tensors_.mesh().numMicroBatches()));
   return success();
 }

@@ -43,27 +43,20 @@ def Plan_BufferType : TypeDef<Plan_Dialect, "Buffer"> {
 
 class Plan_I32Enum<string name, string summary, list<I32EnumAttrCase> cases> : I32EnumAttr<name, summary, cases> {
   let cppNamespace = "::modelpar::plan";
-  let genSpecializedAttr = 0;
-}
-class Plan_EnumAttr<EnumInfo info, string mnemonic> : EnumAttr<Plan_Dialect, info, mnemonic> {
-  let assemblyFormat = "$value";
 }
 
 def Plan_BufferKind : Plan_I32Enum<"BufferKind", "what a buffer is for", [
   I32EnumAttrCase<"parameter", 0>, I32EnumAttrCase<"gradient", 1>, I32EnumAttrCase<"optimizer_state", 2>,
   I32EnumAttrCase<"activation", 3>, I32EnumAttrCase<"input", 4>, I32EnumAttrCase<"output", 5>,
   I32EnumAttrCase<"scalars", 6>]>;
-def Plan_BufferKindAttr : Plan_EnumAttr<Plan_BufferKind, "buffer_kind">;
 
 def Plan_ProgramKind : Plan_I32Enum<"ProgramKind", "which part of a step a program is", [
   I32EnumAttrCase<"forward", 0>, I32EnumAttrCase<"backward_input", 1>, I32EnumAttrCase<"backward_weight", 2>,
   I32EnumAttrCase<"backward", 3>, I32EnumAttrCase<"update", 4>]>;
-def Plan_ProgramKindAttr : Plan_EnumAttr<Plan_ProgramKind, "program_kind">;
 
 def Plan_CollectiveKind : Plan_I32Enum<"CollectiveKind", "a collective operation", [
   I32EnumAttrCase<"all_reduce", 0>, I32EnumAttrCase<"all_gather", 1>, I32EnumAttrCase<"reduce_scatter", 2>,
   I32EnumAttrCase<"all_to_all", 3>]>;
-def Plan_CollectiveKindAttr : Plan_EnumAttr<Plan_CollectiveKind, "collective_kind">;
 
 def Plan_AxisAttr : AttrDef<Plan_Dialect, "Axis"> {
   let mnemonic = "axis";

@@ -25,8 +25,12 @@ def Plan_InBody : ParentOneOf<["BlockOp", "ProgramOp"]>;
 def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let summary = "an input of the step, and what fills it";
   let description = [{
-    Example: `plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["b", "s"]`.
-    C1. one name per dimension, or none. C2. two range bounds, in order.
+    - C1: one name per dimension, or none.
+    - C2: two range bounds, in order.
+
+    ```mlir
+    plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
+    ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, DenseF64ArrayAttr:$range, StrArrayAttr:$dim_names);
   let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
@@ -36,7 +40,14 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
 def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a parameter: its name in checkpoints, how it starts, and its buffers";
   let description = [{
-    C1. value, gradient and state name buffers. C2. one name per state buffer. C3. the checkpoint shape has as many elements as the type.
+    - C1: value, gradient and state name buffers.
+    - C2: one name per state buffer.
+    - C3: the checkpoint shape has as many elements as the type.
+
+    ```mlir
+    plan.parameter "w" : tensor<4x4xf32> init "normal" [0.0, 0.02] checkpoint "layer.weight" [16]
+      value @w gradient @w.grad state ["exp_avg"] [@w.exp_avg]
+    ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$init, DenseF64ArrayAttr:$init_arguments,
                        StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape, FlatSymbolRefAttr:$value,
@@ -51,6 +62,11 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
 
 def Plan_OutputOp : Plan_Op<"output", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a named result of the step, in a buffer";
+  let description = [{
+    ```mlir
+    plan.output "loss" @loss
+    ```
+  }];
   let arguments = (ins StrAttr:$name, FlatSymbolRefAttr:$buffer);
   let assemblyFormat = "$name $buffer attr-dict";
 }
@@ -58,13 +74,18 @@ def Plan_OutputOp : Plan_Op<"output", [Plan_TopLevel, DeclareOpInterfaceMethods<
 def Plan_BufferOp : Plan_Op<"buffer", [Symbol, Plan_TopLevel]> {
   let summary = "memory of a stage that lives across programs";
   let description = [{
-    Its bytes are at offset + slot·stride, slot = micro-batch modulo slots. `per_micro_batch` buffers get as many slots as the
-    schedule has micro-batches in flight. `at` is filled in by `plan-allocate`.
+    Its bytes are at offset + slot·stride, slot = micro-batch modulo slots. `per_micro_batch` buffers get as many
+    slots as the schedule has micro-batches in flight. `at` is filled in by `plan-allocate`.
 
-    Example: `plan.buffer @act.0 activation : tensor<8x64xf32> bytes 2048 at 4096 slots 2 stride 2048 {per_micro_batch}`.
-    C1. bytes, slots positive. C2. with several slots the stride is at least the bytes. C3. offset and stride not negative.
+    - C1: bytes, slots positive.
+    - C2: with several slots the stride is at least the bytes.
+    - C3: offset and stride not negative.
+
+    ```mlir
+    plan.buffer @act.0 activation : tensor<8x64xf32> bytes 2048 at 4096 slots 2 stride 2048 per_micro_batch
+    ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Plan_BufferKindAttr:$kind, Plan_Tensor:$type, I64Attr:$bytes,
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_BufferKind:$kind, Plan_Tensor:$type, I64Attr:$bytes,
                        OptionalAttr<I64Attr>:$offset, DefaultValuedAttr<I32Attr, "1">:$slots,
                        DefaultValuedAttr<I64Attr, "0">:$stride, UnitAttr:$per_micro_batch,
                        DefaultValuedAttr<I32Attr, "0">:$stage);
@@ -78,8 +99,12 @@ def Plan_BufferOp : Plan_Op<"buffer", [Symbol, Plan_TopLevel]> {
 def Plan_ScheduleOp : Plan_Op<"schedule", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "the programs of one stage in the order of one step";
   let description = [{
-    Example: `plan.schedule stage 0 run [@stage0.forward, @stage0.backward, @stage0.update] on [0, 0, 0]`.
-    C1. one micro-batch per program run. C2. every name is a program of this stage.
+    - C1: one micro-batch per program run.
+    - C2: every name is a program of this stage.
+
+    ```mlir
+    plan.schedule stage 0 run [@stage0.forward, @stage0.backward, @stage0.update] on [0, 0, 0]
+    ```
   }];
   let arguments = (ins I32Attr:$stage, FlatSymbolRefArrayAttr:$programs, DenseI32ArrayAttr:$micro_batches);
   let assemblyFormat = "`stage` $stage `run` $programs `on` $micro_batches attr-dict";
@@ -90,7 +115,14 @@ def Plan_MemoryOp : Plan_Op<"memory", [Plan_TopLevel]> {
   let summary = "the arena of one stage, by part";
   let description = [{
     Buffers come first; from `transient` on lie the frames that the stage's programs share.
-    C1. one size per part. C2. the parts add up to the arena. C3. the transient part starts inside the arena.
+
+    - C1: one size per part.
+    - C2: the parts add up to the arena.
+    - C3: the transient part starts inside the arena.
+
+    ```mlir
+    plan.memory stage 0 arena 12288 transient 4096 parts ["parameters", "temporaries"] [4096, 8192]
+    ```
   }];
   let arguments = (ins I32Attr:$stage, I64Attr:$arena, I64Attr:$transient, StrArrayAttr:$part_names, DenseI64ArrayAttr:$part_bytes);
   let assemblyFormat = "`stage` $stage `arena` $arena `transient` $transient `parts` $part_names $part_bytes attr-dict";
@@ -104,9 +136,19 @@ def Plan_MemoryOp : Plan_Op<"memory", [Plan_TopLevel]> {
 def Plan_BlockOp : Plan_Op<"block", [Symbol, Plan_TopLevel, IsolatedFromAbove, SingleBlock, NoTerminator]> {
   let summary = "instructions that programs call, over the caller's buffers";
   let description = [{
-    The entry block's arguments are the inputs, then the outputs. Offsets of `plan.alloc` count from the frame that a call gives.
-    C1. arguments are buffers. C2. no more inputs than arguments. C3. each event is recorded once, before any that waits for it.
-    C4. once it has its frame, stream 0 has waited for the other streams at the end.
+    The entry block's arguments are the inputs, then the outputs. Offsets of `plan.alloc` count from the frame that a
+    call gives.
+
+    - C1: arguments are buffers.
+    - C2: no more inputs than arguments.
+    - C3: each event is recorded once, before any that waits for it.
+    - C4: once it has its frame, stream 0 has waited for the other streams at the end.
+
+    ```mlir
+    plan.block @relu ins(%x: !plan.buffer<tensor<8x4xf32>>) outs(%y: !plan.buffer<tensor<8x4xf32>>) frame 0 {
+      plan.launch "activation" ins(%x : !plan.buffer<tensor<8x4xf32>>) outs(%y : !plan.buffer<tensor<8x4xf32>>) {kind = "relu"}
+    }
+    ```
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, I32Attr:$num_inputs, OptionalAttr<I64Attr>:$frame);
   let regions = (region SizedRegion<1>:$body);
@@ -119,9 +161,15 @@ def Plan_ProgramOp : Plan_Op<"program", [Symbol, Plan_TopLevel, IsolatedFromAbov
   let summary = "instructions that the schedule runs, over the stage's buffers";
   let description = [{
     Offsets of `plan.alloc` count from the transient part of the arena. Constraints C3 and C4 of plan.block hold.
-    Example: `plan.program @stage0.forward forward stage 0 frame 4096 { ... }`.
+
+    ```mlir
+    plan.program @stage0.forward forward stage 0 frame 4096 {
+      %x = plan.use @x : <tensor<8x4xf32>>
+      plan.load "x" into %x : <tensor<8x4xf32>>
+    }
+    ```
   }];
-  let arguments = (ins SymbolNameAttr:$sym_name, Plan_ProgramKindAttr:$kind, I32Attr:$stage, OptionalAttr<I64Attr>:$frame);
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_ProgramKind:$kind, I32Attr:$stage, OptionalAttr<I64Attr>:$frame);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = "$sym_name $kind `stage` $stage (`frame` $frame^)? attr-dict-with-keyword $body";
   let hasRegionVerifier = 1;
@@ -130,8 +178,15 @@ def Plan_ProgramOp : Plan_Op<"program", [Symbol, Plan_TopLevel, IsolatedFromAbov
 def Plan_UseOp : Plan_Op<"use", [Pure, HasParent<"ProgramOp">, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "a buffer of the stage, as this program sees it";
   let description = [{
-    The type may differ from the buffer's in what the tensor is partial over (a gradient before and after its reduction).
-    C1. the symbol is a buffer of the program's stage. C2. the buffer is large enough for the type (same shape and element type).
+    The type may differ from the buffer's in what the tensor is partial over (a gradient before and after its
+    reduction).
+
+    - C1: the symbol is a buffer of the program's stage.
+    - C2: the buffer is large enough for the type (same shape and element type).
+
+    ```mlir
+    %0 = plan.use @w.grad : <tensor<8x4xf32>>
+    ```
   }];
   let arguments = (ins FlatSymbolRefAttr:$buffer);
   let results = (outs Plan_BufferType:$result);
@@ -141,8 +196,15 @@ def Plan_UseOp : Plan_Op<"use", [Pure, HasParent<"ProgramOp">, DeclareOpInterfac
 def Plan_AllocOp : Plan_Op<"alloc", [Pure, Plan_InBody]> {
   let summary = "bytes that live inside this body only";
   let description = [{
-    `at`, an offset in the body's frame, is filled in by `plan-allocate`. With `workspace` the bytes are a kernel's scratch.
-    C1. bytes not negative, offset not negative.
+    `at`, an offset in the body's frame, is filled in by `plan-allocate`. With `workspace` the bytes are a kernel's
+    scratch.
+
+    - C1: bytes not negative, offset not negative.
+
+    ```mlir
+    %0 = plan.alloc 128 at 64 : <tensor<8x4xf32>>
+    %1 = plan.alloc workspace 4096 : <tensor<1024xf32>>
+    ```
   }];
   let arguments = (ins I64Attr:$bytes, OptionalAttr<I64Attr>:$offset, UnitAttr:$workspace);
   let results = (outs Plan_BufferType:$result);
@@ -152,7 +214,13 @@ def Plan_AllocOp : Plan_Op<"alloc", [Pure, Plan_InBody]> {
 
 def Plan_AliasOp : Plan_Op<"alias", [Pure, Plan_InBody]> {
   let summary = "the same bytes under another type (an in-place result)";
-  let description = [{C1. shape and element type are the same.}];
+  let description = [{
+    - C1: shape and element type are the same.
+
+    ```mlir
+    %1 = plan.alias %0 : <tensor<8x4xf32>> as <tensor<8x4xf32>>
+    ```
+  }];
   let arguments = (ins Plan_BufferType:$source);
   let results = (outs Plan_BufferType:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `as` type($result)";
@@ -179,14 +247,19 @@ def Plan_LaunchOp : Plan_InstructionOp<"launch",
     [AttrSizedOperandSegments, DeclareOpInterfaceMethods<Plan_InstructionOpInterface, ["getScratch"]>]> {
   let summary = "run a kernel";
   let description = [{
-    Example: `plan.launch "matmul" ins(%x, %w : ...) outs(%y : ...) {subscripts = "bd,df->bf", flops = 1.0e6}`.
-    C1. attributes are booleans, 64-bit integers, doubles, strings, or arrays of 64-bit integers or doubles. C2. at least one output.
+    - C1: attributes are booleans, 64-bit integers, doubles, strings, or arrays of 64-bit integers or doubles.
+    - C2: at least one output.
+
+    ```mlir
+    plan.launch "matmul" ins(%x, %w : !plan.buffer<tensor<8x4xf32>>, !plan.buffer<tensor<8x4xf32>>)
+      outs(%y : !plan.buffer<tensor<8x4xf32>>) {subscripts = "bd,df->bf", flops = 256.0} records 0
+    ```
   }];
   let hasVerifier = 1;
 }
 
 def Plan_CollectiveOp : Plan_InstructionOp<"collective",
-    (ins Plan_CollectiveKindAttr:$kind, Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outputs, Plan_AxesAttr:$axes,
+    (ins Plan_CollectiveKind:$kind, Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outputs, Plan_AxesAttr:$axes,
          OptionalAttr<StrAttr>:$reduce, OptionalAttr<I32Attr>:$dim, OptionalAttr<I32Attr>:$source_dim),
     [{$kind `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outputs `:` type($outputs) `)` `over` $axes
       (`reduce` $reduce^)? (`dim` $dim^)? (`from` $source_dim^)? }],
@@ -194,9 +267,17 @@ def Plan_CollectiveOp : Plan_InstructionOp<"collective",
   let summary = "communicate with the ranks that differ along the axes";
   let description = [{
     Several tensors are one grouped launch. outs[i] belongs to ins[i] and may be the same bytes.
-    C1. as many outputs as inputs, at least one. C2. at least one axis. C3. `reduce` ("sum", "max", "lse") with all_reduce and
-    reduce_scatter alone. C4. `dim` with all_gather, reduce_scatter and all_to_all alone, a dimension of every tensor. C5. `from`
-    with all_to_all alone.
+
+    - C1: as many outputs as inputs, at least one.
+    - C2: at least one axis.
+    - C3: `reduce` ("sum", "max", "lse") with all_reduce and reduce_scatter alone.
+    - C4: `dim` with all_gather, reduce_scatter and all_to_all alone, a dimension of every tensor.
+    - C5: `from` with all_to_all alone.
+
+    ```mlir
+    plan.collective all_reduce ins(%0 : !plan.buffer<tensor<8x4xf32>>) outs(%1 : !plan.buffer<tensor<8x4xf32>>)
+      over [#plan.axis<"tp", 4>] reduce "sum" stream 1 waits [0] records 1
+    ```
   }];
   let hasVerifier = 1;
 }
@@ -209,9 +290,16 @@ def Plan_CallOp : Plan_InstructionOp<"call",
     [AttrSizedOperandSegments, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
   let summary = "run a block on the caller's buffers";
   let description = [{
-    `frame` is where the block's own bytes start, like an offset of `plan.alloc`. `instance` (the layer) keys dropout.
-    C1. the callee is a block, with these numbers of inputs and outputs. C2. the types are those of its arguments.
-    C3. calls are issued to stream 0.
+    `frame` is where the block's own bytes start, like an offset of `plan.alloc`. `instance` (the layer) keys
+    dropout.
+
+    - C1: the callee is a block, with these numbers of inputs and outputs.
+    - C2: the types are those of its arguments.
+    - C3: calls are issued to stream 0.
+
+    ```mlir
+    plan.call @relu ins(%0 : !plan.buffer<tensor<8x4xf32>>) outs(%1 : !plan.buffer<tensor<8x4xf32>>) instance 3 frame 0
+    ```
   }];
   let hasVerifier = 1;
 }
@@ -221,8 +309,14 @@ def Plan_AccumulateOp : Plan_InstructionOp<"accumulate",
     "$input `into` $output (`first` $first^)? `:` type($input) `into` type($output) "> {
   let summary = "add this micro-batch's contribution to a sum over micro-batches";
   let description = [{
-    With `first`, the step's first micro-batch writes instead of adding. Of several contributions to one sum, the earliest is first.
-    C1. the shapes are the same.
+    With `first`, the step's first micro-batch writes instead of adding. Of several contributions to one sum, the
+    earliest is first.
+
+    - C1: the shapes are the same.
+
+    ```mlir
+    plan.accumulate %0 into %1 first : <tensor<8x4xf32>> into <tensor<8x4xf32>>
+    ```
   }];
   let hasVerifier = 1;
 }
@@ -230,10 +324,20 @@ def Plan_AccumulateOp : Plan_InstructionOp<"accumulate",
 def Plan_LoadOp : Plan_InstructionOp<"load", (ins StrAttr:$input, Plan_BufferType:$output),
     "$input `into` $output `:` type($output) "> {
   let summary = "fill a buffer with this micro-batch of an input";
+  let description = [{
+    ```mlir
+    plan.load "x" into %0 : <tensor<8x4xf32>>
+    ```
+  }];
 }
 
 def Plan_WaitOp : Plan_InstructionOp<"wait", (ins), ""> {
   let summary = "nothing but its waits: joins streams at the end of a body";
+  let description = [{
+    ```mlir
+    plan.wait waits [1]
+    ```
+  }];
 }
 
 #endif // MODELPAR_DIALECT_PLAN_IR_PLANOPS
