@@ -141,6 +141,15 @@ void addPacking(KernelCases &cases) {
   }
 }
 
+/// Parts of a tensor that is whole, and of one that is a part itself.
+void addSlice(KernelCases &cases) {
+  Tensor whole = Tensor::integers({3, 7, 5}, 7), part = whole.slice(1, 2, 4);
+  cases.push_back({"rows", "slice", {}, {whole}, {part}});
+  cases.push_back({"both", "slice", {}, {whole}, {part.slice(2, 1, 3)}});
+  cases.push_back({"part", "slice", {}, {part}, {part.slice(1, 1, 2).slice(0, 2, 1)}});
+  cases.push_back({"empty", "slice", {}, {whole}, {whole.slice(1, 7, 0)}});
+}
+
 void addEmbedding(KernelCases &cases) {
   Tensor table = Tensor::integers({11, 40}, 1), ids = Tensor::ids({3, 5}, 2, 0, 11),
          grad = Tensor::integers({3, 5, 40}, 3);
@@ -178,5 +187,6 @@ void test::addLinearCases(KernelCases &cases) {
   addElementwise(cases);
   addActivations(cases);
   addPacking(cases);
+  addSlice(cases);
   addEmbedding(cases);
 }

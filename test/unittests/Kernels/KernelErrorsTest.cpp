@@ -92,38 +92,17 @@ TEST(KernelErrors, Subscripts) {
   expectError(run("matmul", plain, {x, T::zeros({3})}, {x}), StatusCode::Internal, "tensor 1 has rank 1");
 }
 
-/// Every compute op of the nn dialect has kernels for f32 and f64.
+/// Every compute op of the nn dialect has kernels for f32 and f64. There may be more: those that collectives lower to.
 TEST(KernelRegistryTest, EveryOpIsThere) {
   KernelRegistry registry;
   registerCpuKernels(registry);
-  std::vector<std::string> expected = {"activation",
-                                       "activation_grad",
-                                       "adamw",
-                                       "add",
-                                       "attention",
-                                       "attention_grad",
-                                       "clip_scale",
-                                       "dropout",
-                                       "embedding",
-                                       "embedding_grad",
-                                       "layer_norm",
-                                       "layer_norm_input_grad",
-                                       "layer_norm_weight_grad",
-                                       "matmul",
-                                       "mul",
-                                       "pack",
-                                       "reduce_sum",
-                                       "sgd",
-                                       "softmax_stats",
-                                       "softmax_stats_grad",
-                                       "squared_error",
-                                       "squared_error_grad",
-                                       "sum",
-                                       "sum_squares",
-                                       "token_loss",
-                                       "token_loss_grad",
-                                       "unpack"};
-  EXPECT_EQ(registry.ops("cpu"), expected);
+  std::vector<std::string> ops = registry.ops("cpu");
+  for (const char *op :
+       {"activation", "activation_grad", "adamw", "add", "attention", "attention_grad", "clip_scale", "dropout",
+        "embedding", "embedding_grad", "layer_norm", "layer_norm_input_grad", "layer_norm_weight_grad", "matmul", "mul",
+        "pack", "reduce_sum", "sgd", "softmax_stats", "softmax_stats_grad", "squared_error", "squared_error_grad", "sum",
+        "sum_squares", "token_loss", "token_loss_grad", "unpack"})
+    EXPECT_THAT(ops, testing::Contains(op));
 }
 
 } // namespace
