@@ -1,0 +1,159 @@
+//===- NNLayerOps.td - embedding, norm and attention ------------*- tablegen -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_DIALECT_NN_IR_NNLAYEROPS
+#define MODELPAR_DIALECT_NN_IR_NNLAYEROPS
+
+include "modelpar/Dialect/NN/IR/NNOpBase.td"
+
+def NN_EmbeddingOp : NN_ComputeOp<"embedding", [NN_Differentiable]> {
+  let summary = "rows of a table: ids[..], table[v, h] -> [.., h]";
+  let description = [{
+    An id outside [0, v) gives zeros. v is a positional reduction by masked lookup: a shard contributes zero for ids outside its rows.
+
+    - C1: the table has two dimensions.
+    - C2: the result has the shape of ids and the table's width.
+    - C3: the result has the table's element type.
+
+    ```mlir
+    %x = nn.embedding %ids, %table : (tensor<2x8xi32>, tensor<96x32xf32>) -> tensor<2x8x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_IntTensor:$ids, NN_Tensor:$table);
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_EmbeddingGradOp : NN_ComputeOp<"embedding_grad"> {
+  let summary = "gradient of the table: grad[.., h], ids[..] -> [v, h]";
+  let description = [{
+    Row r is the sum of the gradients whose id is r, in the order of the ids; ids outside the table contribute nothing.
+
+    - C1: the result has two dimensions.
+    - C2: grad has the shape of ids and the result's width.
+    - C3: the result has the element type of grad.
+
+    ```mlir
+    %g = nn.embedding_grad %grad, %ids : (tensor<2x8x32xf32>, tensor<2x8xi32>) -> tensor<96x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_IntTensor:$ids);
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_LayerNormOp : NN_ComputeOp<"layer_norm", [NN_Differentiable]> {
+  let summary = "x[.., h], weight[h], bias[h] -> y[.., h], mean[..], rstd[..]";
+  let description = [{
+    Per row of the last dimension: mean, biased variance (divided by h), rstd = 1/√(variance + epsilon), y = (x - mean)·rstd·weight + bias.
+    mean and rstd are for the gradient ops; a gradient with respect to them does not exist.
+
+    - C1: the input has at least one dimension.
+    - C2: the result has the input's shape and element type.
+    - C3: weight and bias have the shape [h] and the input's element type.
+    - C4: mean and rstd have the input's shape without h, and f32 elements (f64 for an f64 input).
+    - C5: `epsilon` >= 0.
+
+    ```mlir
+    %y, %mean, %rstd = nn.layer_norm %x, %w, %b {epsilon = 1.0e-5}
+        : (tensor<8x32xf32>, tensor<32xf32>, tensor<32xf32>) -> (tensor<8x32xf32>, tensor<8xf32>, tensor<8xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Tensor:$weight, NN_Tensor:$bias, F64Attr:$epsilon);
+  let results = (outs NN_Tensor:$result, NN_Tensor:$mean, NN_Tensor:$rstd);
+}
+
+def NN_LayerNormInputGradOp : NN_ComputeOp<"layer_norm_input_grad"> {
+  let summary = "grad[.., h], x[.., h], weight[h], mean[..], rstd[..] -> gradient of x";
+  let description = [{
+    With n = (x - mean)·rstd and g = grad·weight per row: rstd·(g - mean(g) - n·mean(g·n)), the means over h.
+
+    - C1: the input has at least one dimension.
+    - C2: grad and result have the input's shape and element type.
+    - C3: weight has the shape [h] and the input's element type.
+    - C4: mean and rstd have the input's shape without h, and f32 elements (f64 for an f64 input).
+
+    ```mlir
+    %g = nn.layer_norm_input_grad %grad, %x, %w, %mean, %rstd
+        : (tensor<8x32xf32>, tensor<8x32xf32>, tensor<32xf32>, tensor<8xf32>, tensor<8xf32>) -> tensor<8x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_Tensor:$weight, NN_Tensor:$mean, NN_Tensor:$rstd);
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_LayerNormWeightGradOp : NN_ComputeOp<"layer_norm_weight_grad"> {
+  let summary = "grad[.., h], x[.., h], mean[..], rstd[..] -> gradients of weight[h] and bias[h]";
+  let description = [{
+    The sums over all rows of grad·(x - mean)·rstd and of grad.
+
+    - C1: the input has at least one dimension.
+    - C2: grad has the input's shape and element type.
+    - C3: both results have the shape [h] and the input's element type.
+    - C4: mean and rstd have the input's shape without h, and f32 elements (f64 for an f64 input).
+
+    ```mlir
+    %dw, %db = nn.layer_norm_weight_grad %grad, %x, %mean, %rstd
+        : (tensor<8x32xf32>, tensor<8x32xf32>, tensor<8xf32>, tensor<8xf32>) -> (tensor<32xf32>, tensor<32xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_Tensor:$mean, NN_Tensor:$rstd);
+  let results = (outs NN_Tensor:$weight_grad, NN_Tensor:$bias_grad);
+}
+
+def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable], NN_MatrixCost> {
+  let summary = "q[b, s, g, (r,) d], k[b, t, g, d], v[b, t, g, d] -> out like q, lse[b, s, g(, r)]";
+  let description = [{
+    softmax(scale · q kᵀ) v per (b, g, r), over t. g counts key-value heads, r the query heads that share one; q of rank 4 has r = 1.
+    `causal`: query i sees the keys j <= i, by global index. `lse` is the natural logarithm of the sum of exponentials of a row's scaled
+    scores; a row without any key has lse = -inf and contributes zero; a gradient with respect to lse does not exist. With `rate` > 0 the
+    probabilities (not the lse) go through dropout, keyed like nn.dropout by `dropout_key` and the index in [b, s, g, r, t], row-major;
+    `rate` 0 leaves it out.
+
+    - C1: q has four or five dimensions.
+    - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
+    - C3: v is like k and the result like q, in shape and element type.
+    - C4: lse has the shape of q without d, and f32 elements (f64 for f64).
+    - C5: `scalars` has 16 elements.
+    - C6: 0 <= `rate` < 1.
+
+    ```mlir
+    %out, %lse = nn.attention %q, %k, %v, %scalars {causal = true, scale = 0.125, rate = 0.0, dropout_key = 0}
+        : (tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<16xf64>)
+       -> (tensor<2x8x4x64xf32>, tensor<2x8x4xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Scalars:$scalars,
+                       BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate, I64Attr:$dropout_key);
+  let results = (outs NN_Tensor:$result, NN_Tensor:$lse);
+}
+
+def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [], NN_MatrixCost> {
+  let summary = "grad, q, k, v, out, lse -> gradients of q, k, v";
+  let description = [{
+    P = exp(scale · q kᵀ - lse) where the mask allows, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
+    dv = (D·P)ᵀ grad, dS = P·(D·(grad vᵀ) - Δ), dq = scale · dS k, dk = scale · dSᵀ q. dk and dv are sums over s and r. Rows with lse = -inf
+    contribute zero.
+
+    - C1: q has four or five dimensions.
+    - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
+    - C3: grad, out and query_grad are like q; v, key_grad and value_grad like k, in shape and element type.
+    - C4: lse has the shape of q without d, and f32 elements (f64 for f64).
+    - C5: `scalars` has 16 elements.
+    - C6: 0 <= `rate` < 1.
+
+    ```mlir
+    %dq, %dk, %dv = nn.attention_grad %grad, %q, %k, %v, %out, %lse, %scalars
+        {causal = true, scale = 0.125, rate = 0.0, dropout_key = 0}
+        : (tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>,
+           tensor<2x8x4xf32>, tensor<16xf64>) -> (tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4x64xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Tensor:$out, NN_Tensor:$lse,
+                       NN_Scalars:$scalars, BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate, I64Attr:$dropout_key);
+  let results = (outs NN_Tensor:$query_grad, NN_Tensor:$key_grad, NN_Tensor:$value_grad);
+}
+
+#endif // MODELPAR_DIALECT_NN_IR_NNLAYEROPS
