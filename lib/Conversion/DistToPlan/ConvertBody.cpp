@@ -91,21 +91,30 @@ LogicalResult BodyEmitter::emit(Block &body) {
 
 LogicalResult BodyEmitter::emit(Operation *op) {
   // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes.
-  if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp, dist::AssumeOp>(op))
+  if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp>(op))
     return success();
+  if (!isa<dist::AssumeOp>(op) && failed(emitInstruction(op)))
+    return failure();
+  emitContributions(op);
+  return success();
+}
+
+LogicalResult BodyEmitter::emitInstruction(Operation *op) {
   if (auto accumulate = dyn_cast<dist::AccumulateOp>(op)) {
     for (Value contribution : findContributions(tensors_, accumulate).values)
       if (!contribution.getDefiningOp()) // The others came right after their ops.
         emitAccumulate(accumulate, contribution);
-  } else if (auto call = dyn_cast<func::CallOp>(op)) {
-    emitCall(call);
-  } else if (isa<ShardingRuleOpInterface, dist::SliceOp>(op)) {
-    emitLaunch(op);
-  } else if (failed(emitCollective(op))) {
-    return failure();
+    return success();
   }
-  emitContributions(op);
-  return success();
+  if (auto call = dyn_cast<func::CallOp>(op)) {
+    emitCall(call);
+    return success();
+  }
+  if (isa<ShardingRuleOpInterface, dist::SliceOp>(op)) {
+    emitLaunch(op);
+    return success();
+  }
+  return emitCollective(op);
 }
 
 void BodyEmitter::emitLaunch(Operation *op) {

@@ -36,6 +36,7 @@ public:
 private:
   mlir::Value handle(unsigned slot, const Place &place, mlir::RankedTensorType type);
   mlir::LogicalResult emit(mlir::Operation *op);
+  mlir::LogicalResult emitInstruction(mlir::Operation *op);
   void emitLaunch(mlir::Operation *op);
   void emitCall(mlir::func::CallOp call);
   mlir::LogicalResult emitCollective(mlir::Operation *op);

@@ -13,6 +13,7 @@
 #include "lib/Conversion/DistToPlan/Storage.h"
 
 #include "modelpar/Interfaces/InPlaceOpInterface.h"
+#include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 
 using namespace mlir;
 using namespace modelpar;
@@ -29,21 +30,34 @@ static bool diesIn(Value value, Operation *op) {
   return usesHere == 1;
 }
 
+/// The argument that an op's result may be written over, -1 without one. The result must be the first value in its bytes: had it
+/// joined a local operand's slot, that operand would be written over the argument too early. Collectives read the argument on another
+/// stream, and events inside the block do not know that the bytes are the same.
+static int updatedArgument(Tensors &tensors, InPlaceOpInterface op, OpResult result) {
+  int found = -1;
+  for (unsigned operand : op.getInPlaceOperands(result.getResultNumber())) {
+    if (operand >= op->getNumOperands())
+      continue;
+    Value value = op->getOperand(operand);
+    if (!tensors.sameLayout(value.getType(), result.getType()) || !diesIn(value, op))
+      continue;
+    auto argument = dyn_cast<BlockArgument>(value);
+    if (!argument)
+      return -1;
+    bool communicated = llvm::any_of(argument.getUsers(), [](Operation *user) { return !isa<ShardingRuleOpInterface>(user); });
+    if (found < 0 && !communicated)
+      found = static_cast<int>(argument.getArgNumber());
+  }
+  return found;
+}
+
 UpdatedArguments modelpar::findUpdatedArguments(Tensors &tensors, func::FuncOp function) {
   Operation *terminator = function.getBody().front().getTerminator();
   UpdatedArguments updated(terminator->getNumOperands(), -1);
   for (OpOperand &returned : terminator->getOpOperands()) {
     auto result = dyn_cast<OpResult>(returned.get());
-    auto op = result ? dyn_cast<InPlaceOpInterface>(result.getOwner()) : InPlaceOpInterface();
-    if (!op)
-      continue;
-    for (unsigned operand : op.getInPlaceOperands(result.getResultNumber())) {
-      auto argument = operand < op->getNumOperands() ? dyn_cast<BlockArgument>(op->getOperand(operand)) : BlockArgument();
-      if (argument && tensors.sameLayout(argument.getType(), result.getType()) && diesIn(argument, op)) {
-        updated[returned.getOperandNumber()] = static_cast<int>(argument.getArgNumber());
-        break;
-      }
-    }
+    if (auto op = result ? dyn_cast<InPlaceOpInterface>(result.getOwner()) : InPlaceOpInterface())
+      updated[returned.getOperandNumber()] = updatedArgument(tensors, op, result);
   }
   return updated;
 }
