@@ -32,6 +32,10 @@ namespace modelpar::pipelines {
 
 namespace {
 
+/// A module keeps the cluster it is compiled for and the model file's text, so that a resumed file needs no option
+/// again and its plan says where it came from.
+static constexpr llvm::StringLiteral kCluster = "nn.cluster", kSource = "nn.source";
+
 /// One compilation: the module, the phase it is in, and what has been said about it.
 class Compilation {
 public:
@@ -115,9 +119,6 @@ bool Compilation::checkOptions() {
   return true;
 }
 
-/// A module keeps the cluster it was compiled for, so that a resumed file needs no option again.
-static constexpr llvm::StringLiteral kCluster = "nn.cluster";
-
 bool Compilation::chooseCluster() {
   std::string error;
   auto kept = (*module_)->getAttrOfType<mlir::StringAttr>(kCluster);
@@ -125,7 +126,8 @@ bool Compilation::chooseCluster() {
     clusterText_ = kept.getValue().str();
     if (!costmodel::readCluster(clusterText_, cluster_, error))
       return fail("attribute nn.cluster: " + error);
-  } else if (!costmodel::clusterFromOption(options_.cluster.value_or(kept ? kept.getValue().str() : "local:1"), cluster_, clusterText_, error)) {
+  } else if (!costmodel::clusterFromOption(options_.cluster.value_or(kept ? kept.getValue().str() : "local:1"),
+                                           cluster_, clusterText_, error)) {
     return fail(error);
   }
   (*module_)->setAttr(kCluster, mlir::StringAttr::get(&context_, clusterText_));
@@ -152,7 +154,8 @@ bool Compilation::setNodes(int64_t nodes) {
   if (cluster_.nodes == nodes)
     return true;
   if (cluster_.nodes == 1)
-    return fail("--nodes=" + std::to_string(nodes) + ": cluster " + cluster_.name + " describes one node without a network");
+    return fail("--nodes=" + std::to_string(nodes) + ": cluster " + cluster_.name +
+                " describes one node without a network");
   cluster_.nodes = nodes;
   cluster_.links.back().ranks = cluster_.numDevices();
   return true;
@@ -176,7 +179,10 @@ bool Compilation::load(const std::string &text) {
   module_ = target::importModel(context_, text, model, diagnostics);
   result_.errors.insert(result_.errors.end(), diagnostics.errors.begin(), diagnostics.errors.end());
   result_.warnings.insert(result_.warnings.end(), diagnostics.warnings.begin(), diagnostics.warnings.end());
-  return static_cast<bool>(module_);
+  if (!module_)
+    return false;
+  (*module_)->setAttr(kSource, mlir::StringAttr::get(&context_, text));
+  return true;
 }
 
 bool Compilation::runPhases() {
@@ -221,8 +227,8 @@ static double matrixFlops(mlir::func::FuncOp function) {
 
 static constexpr llvm::StringLiteral kModelFlops = "nn.model_flops";
 
-/// Model FLOPs of a step, on the imported module: the forward pass and twice that for the backward pass. An attribute, so that later phases
-/// and resumed files know them.
+/// Model FLOPs of a step, on the imported module: the forward pass and twice that for the backward pass. An attribute,
+/// so that later phases and resumed files know them.
 void Compilation::noteModelFlops() {
   if (phase_ != Phase::Import)
     return;
@@ -280,7 +286,9 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
     return result_.errors.empty() ? fail("the module has no plan") : false;
   plan.tool = "modelpar-opt 0.1.0";
   plan.command = options_.command;
-  plan.modelText = text;
+  // A resumed module says what text it came from; without that it is the text itself.
+  auto source = (*module_)->getAttrOfType<mlir::StringAttr>(kSource);
+  plan.modelText = source ? source.getValue().str() : text;
   plan.clusterText = clusterText_;
   plan.deviceKind = cluster_.kind;
   if (options_.verifyPlan)

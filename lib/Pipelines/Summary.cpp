@@ -52,7 +52,8 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   // Model FLOPs count no recomputation and no replicated work; hardware FLOPs are what a rank executes.
   const double seconds = prediction.stepSeconds;
   const double rate = seconds > 0 ? modelFlops / ranks / seconds : 0;
-  const planformat::DType dtype = plan.parameters.empty() ? planformat::DType::F32 : plan.types[plan.parameters.front().type].dtype;
+  const planformat::DType dtype =
+      plan.parameters.empty() ? planformat::DType::F32 : plan.types[plan.parameters.front().type].dtype;
   const double peak = cluster.peak(planformat::name(dtype));
   object["tflops_per_device"] = rate / 1e12;
   object["mfu"] = peak > 0 ? rate / peak : 0;
@@ -66,7 +67,8 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   return object;
 }
 
-std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops, std::optional<double> compileSeconds) {
+std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops,
+                      std::optional<double> compileSeconds) {
   json::Value object = json::Value::object();
   object["model"] = plan.modelName;
   object["world_size"] = plan.mesh.numRanks();
