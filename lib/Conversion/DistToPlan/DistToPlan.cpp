@@ -204,7 +204,7 @@ void Converter::addInput(func::FuncOp function, unsigned index, StringAttr name)
   OpBuilder::InsertionGuard guard(builder_);
   builder_.setInsertionPointToEnd(module_.getBody());
   inputOps_.push_back(plan::InputOp::create(builder_, function.getLoc(), name, TypeAttr::get(type),
-                                            role ? role : builder_.getStringAttr("data"), builder_.getDenseF64ArrayAttr(range),
+                                            role ? role : builder_.getStringAttr("data"), builder_.getF64ArrayAttr(range),
                                             dims ? dims : builder_.getArrayAttr({})));
 }
 
@@ -385,7 +385,7 @@ LogicalResult Converter::writeTables() {
     nn::InitAttr init = parameter.getInit();
     plan::ParameterOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(entry.type),
                               builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
-                              builder_.getDenseF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
+                              builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
                               parameter.getCheckpointShapeAttr(), FlatSymbolRefAttr::get(entry.slots[0]),
                               entry.gradient ? FlatSymbolRefAttr::get(entry.gradient) : FlatSymbolRefAttr(),
                               builder_.getStrArrayAttr(stateNames), builder_.getArrayAttr(state),

@@ -156,8 +156,8 @@ void Exporter::exportTables() {
     input.name = op.getName().str();
     input.type = types_(op.getType());
     input.role = op.getRole().str();
-    input.rangeLow = op.getRange()[0];
-    input.rangeHigh = op.getRange()[1];
+    input.rangeLow = cast<FloatAttr>(op.getRange()[0]).getValueAsDouble();
+    input.rangeHigh = cast<FloatAttr>(op.getRange()[1]).getValueAsDouble();
     for (Attribute name : op.getDimNames())
       input.dimNames.push_back(cast<StringAttr>(name).str());
   }
@@ -169,7 +169,9 @@ void Exporter::exportTables() {
     parameter.checkpointShape = op.getCheckpointShape().vec();
     parameter.type = types_(op.getType());
     parameter.init.kind = op.getInit().str();
-    ArrayRef<double> arguments = op.getInitArguments();
+    SmallVector<double> arguments;
+    for (FloatAttr argument : op.getInitArguments().getAsRange<FloatAttr>())
+      arguments.push_back(argument.getValueAsDouble());
     parameter.init.a = arguments.size() > 0 ? arguments[0] : 0;
     parameter.init.b = arguments.size() > 1 ? arguments[1] : 0;
     parameter.weightDecay = op.getWeightDecay();

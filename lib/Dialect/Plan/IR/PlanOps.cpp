@@ -38,7 +38,8 @@ LogicalResult InputOp::verify() {
   int64_t rank = cast<RankedTensorType>(getType()).getRank();
   if (!getDimNames().empty() && static_cast<int64_t>(getDimNames().size()) != rank) // C1
     return emitOpError() << "expected " << rank << " dimension names, found " << getDimNames().size();
-  if (getRange().size() != 2 || getRange()[0] > getRange()[1]) // C2
+  auto bound = [&](unsigned i) { return cast<FloatAttr>(getRange()[i]).getValueAsDouble(); };
+  if (getRange().size() != 2 || bound(0) > bound(1)) // C2
     return emitOpError() << "expected a range of two bounds in order";
   return success();
 }

@@ -32,7 +32,7 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
     plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
     ```
   }];
-  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, DenseF64ArrayAttr:$range, StrArrayAttr:$dim_names);
+  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names);
   let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
   let hasVerifier = 1;
 }
@@ -49,7 +49,7 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
       value @w gradient @w.grad state ["exp_avg"] [@w.exp_avg]
     ```
   }];
-  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$init, DenseF64ArrayAttr:$init_arguments,
+  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$init, F64ArrayAttr:$init_arguments,
                        StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape, FlatSymbolRefAttr:$value,
                        OptionalAttr<FlatSymbolRefAttr>:$gradient, StrArrayAttr:$state_names, FlatSymbolRefArrayAttr:$state,
                        DefaultValuedAttr<BoolAttr, "true">:$weight_decay, DefaultValuedAttr<I32Attr, "0">:$stage);
