@@ -193,11 +193,12 @@ def Plan_UseOp : Plan_Op<"use", [Pure, HasParent<"ProgramOp">, DeclareOpInterfac
   let assemblyFormat = "$buffer attr-dict `:` type($result)";
 }
 
-def Plan_AllocOp : Plan_Op<"alloc", [Pure, Plan_InBody]> {
+def Plan_AllocOp : Plan_Op<"alloc", [Plan_InBody]> {
   let summary = "bytes that live inside this body only";
   let description = [{
     `at`, an offset in the body's frame, is filled in by `plan-allocate`. With `workspace` the bytes are a kernel's
-    scratch.
+    scratch. Two allocations of the same bytes are two tensors, one after the other: they must never be merged, so the op
+    allocates in the eyes of MLIR's passes.
 
     - C1: bytes not negative, offset not negative.
 
@@ -207,7 +208,7 @@ def Plan_AllocOp : Plan_Op<"alloc", [Pure, Plan_InBody]> {
     ```
   }];
   let arguments = (ins I64Attr:$bytes, OptionalAttr<I64Attr>:$offset, UnitAttr:$workspace);
-  let results = (outs Plan_BufferType:$result);
+  let results = (outs Res<Plan_BufferType, "", [MemAlloc]>:$result);
   let assemblyFormat = "(`workspace` $workspace^)? $bytes (`at` $offset^)? attr-dict `:` type($result)";
   let hasVerifier = 1;
 }
