@@ -101,6 +101,13 @@ std::vector<Case> cases() {
       list.push_back({model, 3, 1, 1, optimizer});
       list.push_back({model, 3, 2, 2, optimizer, 5});
     }
+  // Grouped heads: two key-value heads, so with tp=4 two ranks have none, and with tp=3 one.
+  for (const char *optimizer : {"sgd", "adamw"}) {
+    for (auto [tp, dp] : meshes)
+      for (int64_t numMicroBatches : {1, 2})
+        list.push_back({"llama-tiny.json", tp, dp, numMicroBatches, optimizer});
+    list.push_back({"llama-tiny.json", 3, 1, 1, optimizer, 5});
+  }
   return list;
 }
 

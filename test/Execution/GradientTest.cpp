@@ -113,6 +113,8 @@ void checkGraph(const std::string &ops, const std::string &parameters) {
 TEST(Gradient, Mlp) { checkModel("mlp.json", std::nullopt); }
 TEST(Gradient, Gpt2Tiny) { checkModel("gpt2-tiny.json", 7); }
 
+TEST(Gradient, LlamaTiny) { checkModel("llama-tiny.json", 7); }
+
 class Activation : public ::testing::TestWithParam<const char *> {};
 TEST_P(Activation, Gradient) {
   checkGraph(std::string(R"({"op": "activation", "attributes": {"kind": ")") + GetParam() +
@@ -135,6 +137,10 @@ TEST(Gradient, Dropout) {
 TEST(Gradient, LayerNorm) {
   checkGraph(R"({"op": "layer_norm", "inputs": ["x", "g", "c"], "outputs": ["y"], "attributes": {"epsilon": 1e-5}})",
              R"(, "g": {"dims": ["d"], "init": "ones"}, "c": {"dims": ["d"], "init": "zeros"})");
+}
+TEST(Gradient, RmsNorm) {
+  checkGraph(R"({"op": "rms_norm", "inputs": ["x", "g"], "outputs": ["y"], "attributes": {"epsilon": 1e-5}})",
+             R"(, "g": {"dims": ["d"], "init": "ones"})");
 }
 
 } // namespace

@@ -85,7 +85,7 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
-                         ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json"),
+                         ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json", "llama-tiny.json"),
                                             ::testing::Values("double", "drop", "misplace")),
                          [](const auto &info) {
                            std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);

@@ -11,8 +11,8 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "ConfigKeys.h"
 #include "modelpar/Target/HuggingFace/HuggingFace.h"
-#include "modelpar/Target/ModelJSON/Ops.h"
 
 #include <cmath>
 
@@ -27,54 +27,7 @@ struct GPT2Config {
   double embedDropout, attentionDropout, residualDropout;
   bool scaleAttention, tied;
 };
-
-/// Reads keys that have a default and, in transformers, a second name.
-class KeyReader {
-public:
-  explicit KeyReader(json::Object &config) : config(config) {}
-
-  int64_t size(const char *key, const char *alias, int64_t otherwise) {
-    auto value = config.optionalInteger(key, 1, kMaxDimSize);
-    auto second = config.optionalInteger(alias, 1, kMaxDimSize);
-    if (value && second && *value != *second)
-      config.error(alias, std::to_string(*second) + " contradicts " + key + " = " + std::to_string(*value));
-    return value ? *value : second.value_or(otherwise);
-  }
-  double rate(const char *key) {
-    double value = config.optionalNumber(key, 0, 1).value_or(0.1);
-    if (value == 1)
-      config.error(key, "a rate of 1 drops everything; expected less than 1");
-    return value;
-  }
-  bool flag(const char *key, bool otherwise) { return config.optionalBoolean(key).value_or(otherwise); }
-  void refuse(const char *key, bool supported) {
-    if (flag(key, supported) != supported)
-      config.error(key, std::string(supported ? "false" : "true") + " is not supported, expected " +
-                            (supported ? "true" : "false"));
-  }
-
-private:
-  json::Object &config;
-};
 } // namespace
-
-/// The nn dialect's name of one of transformers' activations.
-static std::string activation(json::Object &config) {
-  static const std::map<std::string, std::string> names = {
-      {"gelu_new", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
-      {"gelu", "gelu"},          {"relu", "relu"},
-      {"silu", "silu"},          {"swish", "silu"},
-      {"tanh", "tanh"},          {"sigmoid", "sigmoid"}};
-  std::string found = config.optionalString("activation_function").value_or("gelu_new");
-  if (auto it = names.find(found); it != names.end())
-    return it->second;
-  std::vector<std::string_view> supported;
-  for (const auto &[name, ours] : names)
-    supported.push_back(name);
-  config.error("activation_function",
-               "unknown activation '" + found.substr(0, 64) + "'; " + supportedList(found, supported));
-  return "gelu_tanh";
-}
 
 static GPT2Config readConfig(json::Object &config) {
   KeyReader keys(config);
@@ -85,12 +38,12 @@ static GPT2Config readConfig(json::Object &config) {
   c.layers = keys.size("n_layer", "num_hidden_layers", 12);
   c.heads = keys.size("n_head", "num_attention_heads", 12);
   c.inner = config.optionalInteger("n_inner", 1, kMaxDimSize).value_or(std::min(c.width, kMaxDimSize / 4) * 4);
-  c.activation = activation(config);
+  c.activation = keys.activation("activation_function", "gelu_new");
   c.epsilon = config.optionalNumber("layer_norm_epsilon", 0).value_or(1e-5);
   c.initRange = config.optionalNumber("initializer_range", 0).value_or(0.02);
-  c.embedDropout = keys.rate("embd_pdrop");
-  c.attentionDropout = keys.rate("attn_pdrop");
-  c.residualDropout = keys.rate("resid_pdrop");
+  c.embedDropout = keys.rate("embd_pdrop", 0.1);
+  c.attentionDropout = keys.rate("attn_pdrop", 0.1);
+  c.residualDropout = keys.rate("resid_pdrop", 0.1);
   c.scaleAttention = keys.flag("scale_attn_weights", true);
   c.tied = keys.flag("tie_word_embeddings", true);
   keys.refuse("scale_attn_by_inverse_layer_idx", false);
@@ -98,23 +51,11 @@ static GPT2Config readConfig(json::Object &config) {
   keys.refuse("add_cross_attention", false);
   if (c.width % c.heads != 0)
     config.error("n_embd", std::to_string(c.width) + " is not divisible by n_head = " + std::to_string(c.heads));
-  if (c.layers > kMaxRepeat)
-    config.error("n_layer", std::to_string(c.layers) + " layers, expected at most " + std::to_string(kMaxRepeat));
+  keys.layers("n_layer", c.layers);
   // n_ctx is an old name of n_positions that files still have.
   if (auto context = config.optionalInteger("n_ctx", 1, kMaxDimSize); context && *context != c.positions)
     config.error("n_ctx", std::to_string(*context) + " contradicts n_positions = " + std::to_string(c.positions));
   return c;
-}
-
-static GraphOp op(std::string kind, std::string name, std::vector<std::string> inputs, std::vector<std::string> outputs,
-                  OpAttributes attributes = {}) {
-  GraphOp result;
-  result.kind = std::move(kind);
-  result.name = std::move(name);
-  result.inputs = std::move(inputs);
-  result.outputs = std::move(outputs);
-  result.attributes = std::move(attributes);
-  return result;
 }
 
 namespace {
@@ -145,7 +86,7 @@ private:
     OpAttributes attributes;
     attributes.epsilon = c.epsilon;
     block.ops.push_back(
-        op("layer_norm", name, {input, prefix + name + ".weight", prefix + name + ".bias"}, {name}, attributes));
+        makeOp("layer_norm", name, {input, prefix + name + ".weight", prefix + name + ".bias"}, {name}, attributes));
   }
   /// x·w + b, with the result's dims being `out`; `fileShapes` as in the checkpoint.
   void linear(GraphBlock &block, const std::string &name, const std::string &input, std::vector<std::string> in,
@@ -155,13 +96,13 @@ private:
     dims.insert(dims.end(), out.begin(), out.end());
     parameter(block, w, dims, std::move(init), fileShape);
     parameter(block, b, out, {"zeros"}, std::vector<int64_t>{fileShape[1]});
-    block.ops.push_back(op("matmul", name, {input, w}, {name + ".product"}));
-    block.ops.push_back(op("add", name + ".bias", {name + ".product", b}, {name}));
+    block.ops.push_back(makeOp("matmul", name, {input, w}, {name + ".product"}));
+    block.ops.push_back(makeOp("add", name + ".bias", {name + ".product", b}, {name}));
   }
   void dropout(GraphBlock &block, const std::string &name, const std::string &input, double rate) const {
     OpAttributes attributes;
     attributes.rate = rate;
-    block.ops.push_back(op("dropout", name, {input}, {name}, attributes));
+    block.ops.push_back(makeOp("dropout", name, {input}, {name}, attributes));
   }
 
   const GPT2Config &c;
@@ -173,9 +114,9 @@ GraphBlock GPT2::embed() {
   block.name = "embed";
   parameter(block, "wte.weight", {"vocab", "hidden"}, normal());
   parameter(block, "wpe.weight", {"positions", "hidden"}, normal());
-  block.ops.push_back(op("embedding", "wte", {"tokens", "wte.weight"}, {"wte"}));
-  block.ops.push_back(op("embedding", "wpe", {"positions", "wpe.weight"}, {"wpe"}));
-  block.ops.push_back(op("add", "embedding", {"wte", "wpe"}, {"embedding"}));
+  block.ops.push_back(makeOp("embedding", "wte", {"tokens", "wte.weight"}, {"wte"}));
+  block.ops.push_back(makeOp("embedding", "wpe", {"positions", "wpe.weight"}, {"wpe"}));
+  block.ops.push_back(makeOp("add", "embedding", {"wte", "wpe"}, {"embedding"}));
   dropout(block, "drop", "embedding", c.embedDropout);
   return block;
 }
@@ -193,24 +134,24 @@ GraphBlock GPT2::layer() {
   linear(block, "attn.c_attn", "ln_1", {"hidden"}, {"qkv", "heads", "dim"}, normal(), {c.width, 3 * c.width});
   OpAttributes unpack;
   unpack.dim = "qkv";
-  block.ops.push_back(op("unpack", "attn.qkv", {"attn.c_attn"}, {"attn.q", "attn.k", "attn.v"}, unpack));
+  block.ops.push_back(makeOp("unpack", "attn.qkv", {"attn.c_attn"}, {"attn.q", "attn.k", "attn.v"}, unpack));
   OpAttributes attention;
   attention.causal = true;
   attention.rate = c.attentionDropout;
   attention.scale = c.scaleAttention ? 1 / std::sqrt(static_cast<double>(c.width / c.heads)) : 1.0;
-  block.ops.push_back(op("attention", "attn.core", {"attn.q", "attn.k", "attn.v"}, {"attn.core"}, attention));
+  block.ops.push_back(makeOp("attention", "attn.core", {"attn.q", "attn.k", "attn.v"}, {"attn.core"}, attention));
   linear(block, "attn.c_proj", "attn.core", {"heads", "dim"}, {"hidden"}, normal(residual), {c.width, c.width});
   dropout(block, "attn.resid_dropout", "attn.c_proj", c.residualDropout);
-  block.ops.push_back(op("add", "attn.residual", {"attn.resid_dropout", "x"}, {"attn"}));
+  block.ops.push_back(makeOp("add", "attn.residual", {"attn.resid_dropout", "x"}, {"attn"}));
 
   layerNorm(block, "h.{i}.", "ln_2", "attn");
   linear(block, "mlp.c_fc", "ln_2", {"hidden"}, {"inner"}, normal(), {c.width, c.inner});
   OpAttributes act;
   act.kind = c.activation;
-  block.ops.push_back(op("activation", "mlp.act", {"mlp.c_fc"}, {"mlp.act"}, act));
+  block.ops.push_back(makeOp("activation", "mlp.act", {"mlp.c_fc"}, {"mlp.act"}, act));
   linear(block, "mlp.c_proj", "mlp.act", {"inner"}, {"hidden"}, normal(residual), {c.inner, c.width});
   dropout(block, "mlp.dropout", "mlp.c_proj", c.residualDropout);
-  block.ops.push_back(op("add", "mlp.residual", {"mlp.dropout", "attn"}, {"mlp"}));
+  block.ops.push_back(makeOp("add", "mlp.residual", {"mlp.dropout", "attn"}, {"mlp"}));
   return block;
 }
 
@@ -220,8 +161,8 @@ GraphBlock GPT2::head() {
   layerNorm(block, "", "ln_f", "hidden");
   if (!c.tied)
     parameter(block, "lm_head.weight", {"vocab", "hidden"}, normal());
-  block.ops.push_back(op("matmul", "lm_head", {"ln_f", c.tied ? "wte.weight" : "lm_head.weight"}, {"logits"}));
-  block.ops.push_back(op("cross_entropy", "loss", {"logits", "targets"}, {"loss"}));
+  block.ops.push_back(makeOp("matmul", "lm_head", {"ln_f", c.tied ? "wte.weight" : "lm_head.weight"}, {"logits"}));
+  block.ops.push_back(makeOp("cross_entropy", "loss", {"logits", "targets"}, {"loss"}));
   return block;
 }
 

@@ -30,31 +30,39 @@ struct ModelType {
 } // namespace
 
 static const std::vector<ModelType> &modelTypes() {
-  static const std::vector<ModelType> types = {{"gpt2",
-                                                {"GPT2LMHeadModel", "GPT2Model"},
-                                                {"vocab_size",
-                                                 "n_positions",
-                                                 "max_position_embeddings",
-                                                 "n_embd",
-                                                 "hidden_size",
-                                                 "n_layer",
-                                                 "num_hidden_layers",
-                                                 "n_head",
-                                                 "num_attention_heads",
-                                                 "n_inner",
-                                                 "activation_function",
-                                                 "layer_norm_epsilon",
-                                                 "initializer_range",
-                                                 "embd_pdrop",
-                                                 "attn_pdrop",
-                                                 "resid_pdrop",
-                                                 "scale_attn_weights",
-                                                 "tie_word_embeddings",
-                                                 "scale_attn_by_inverse_layer_idx",
-                                                 "reorder_and_upcast_attn",
-                                                 "add_cross_attention",
-                                                 "n_ctx"},
-                                                readGPT2}};
+  static const std::vector<ModelType> types = {
+      {"gpt2",
+       {"GPT2LMHeadModel", "GPT2Model"},
+       {"vocab_size",
+        "n_positions",
+        "max_position_embeddings",
+        "n_embd",
+        "hidden_size",
+        "n_layer",
+        "num_hidden_layers",
+        "n_head",
+        "num_attention_heads",
+        "n_inner",
+        "activation_function",
+        "layer_norm_epsilon",
+        "initializer_range",
+        "embd_pdrop",
+        "attn_pdrop",
+        "resid_pdrop",
+        "scale_attn_weights",
+        "tie_word_embeddings",
+        "scale_attn_by_inverse_layer_idx",
+        "reorder_and_upcast_attn",
+        "add_cross_attention",
+        "n_ctx"},
+       readGPT2},
+      {"llama",
+       {"LlamaForCausalLM", "LlamaModel"},
+       {"vocab_size", "max_position_embeddings", "hidden_size", "intermediate_size", "num_hidden_layers",
+        "num_attention_heads", "num_key_value_heads", "head_dim", "hidden_act", "rms_norm_eps", "initializer_range",
+        "attention_dropout", "attention_bias", "mlp_bias", "tie_word_embeddings", "rope_theta", "rope_scaling",
+        "rope_parameters", "pretraining_tp"},
+       readLlama}};
   return types;
 }
 
@@ -146,6 +154,7 @@ Graph target::readHuggingFaceConfig(const json::Value &value, const ModelOptions
   if (!type)
     return {};
   Graph graph = type->read(config, options);
+  graph.name = type->type;
   for (auto it = value.begin(); it != value.end(); ++it)
     if (!llvm::is_contained(type->keys, it.key()) && !saysNothing(it.key()) && it.key() != "pruned_heads" &&
         it.key() != "auto_map" && it.key() != "quantization_config")

@@ -55,7 +55,8 @@ static Graph readGraph(const json::Value &value, const ModelOptions &options, js
   } else if (isHuggingFaceConfig(value)) {
     graph = readHuggingFaceConfig(value, options, errors, warnings);
     std::string name = stem(options.fileName);
-    graph.name = name.empty() || name == "config" ? "gpt2" : name;
+    if (!name.empty() && name != "config")
+      graph.name = name;
   } else if (value.is_object()) {
     errors.add("", "neither a model graph (key 'modelpar') nor a Hugging Face config (key 'model_type')");
   } else {

@@ -62,6 +62,7 @@ private:
   SmallVector<Value> buildOp(const GraphOp &op, ValueRange in, const CheckedBlock &block);
   SmallVector<Value> buildMatmul(const GraphOp &op, ValueRange in, const CheckedBlock &block, Type type);
   SmallVector<Value> buildAttention(const GraphOp &op, ValueRange in, Type type);
+  Value buildRotary(const GraphOp &op, ValueRange in, Type type);
   SmallVector<Value> buildUnpack(const GraphOp &op, ValueRange in, const CheckedBlock &block);
 
   RankedTensorType typeOf(const TensorShape &shape);
@@ -178,6 +179,20 @@ SmallVector<Value> ModuleBuilder::buildAttention(const GraphOp &op, ValueRange i
   return {attention.getResult()};
 }
 
+Value ModuleBuilder::buildRotary(const GraphOp &op, ValueRange in, Type type) {
+  FloatAttr factor, low, high;
+  IntegerAttr original;
+  if (const auto &scaling = op.attributes.scaling) {
+    factor = builder.getF64FloatAttr(scaling->factor);
+    low = builder.getF64FloatAttr(scaling->lowFrequencyFactor);
+    high = builder.getF64FloatAttr(scaling->highFrequencyFactor);
+    original = builder.getI64IntegerAttr(scaling->originalPositions);
+  }
+  return nn::RotaryOp::create(builder, loc(op.name), type, in[0], in[1],
+                              builder.getF64FloatAttr(op.attributes.theta.value_or(10000)), builder.getBoolAttr(false),
+                              factor, low, high, original);
+}
+
 SmallVector<Value> ModuleBuilder::buildUnpack(const GraphOp &op, ValueRange in, const CheckedBlock &block) {
   const TensorShape &input = block.shapes.at(op.inputs[0]);
   auto at = llvm::find_if(input.dims, [&](const TensorShape::Dim &dim) { return dim.name == *op.attributes.dim; });
@@ -214,6 +229,13 @@ SmallVector<Value> ModuleBuilder::buildOp(const GraphOp &op, ValueRange in, cons
                                         builder.getF64FloatAttr(*op.attributes.epsilon));
     return {norm.getResult()};
   }
+  if (op.kind == "rms_norm") {
+    auto norm = nn::RmsNormOp::create(builder, at, type, statisticsType(type, type.getRank() - 1), in[0], in[1],
+                                      builder.getF64FloatAttr(*op.attributes.epsilon));
+    return {norm.getResult()};
+  }
+  if (op.kind == "rotary")
+    return {buildRotary(op, in, type)};
   if (op.kind == "dropout") {
     int64_t key = nextDropoutKey++; // Also when it is off: other ops keep their keys.
     if (!options.dropout || *op.attributes.rate == 0.0)

@@ -181,6 +181,13 @@ OpAttributes Reader::readAttributes(const OpSpec &spec, json::Object &object) {
         object.error("rate", "a rate of 1 drops everything; expected less than 1");
     } else if (name == "epsilon") {
       attributes.epsilon = object.number("epsilon", 0);
+    } else if (name == "theta") {
+      attributes.theta = readTheta(object, "theta");
+    } else if (name == "scaling") {
+      if (auto scaling = object.optionalObject("scaling")) {
+        attributes.scaling = readRotaryScaling(*scaling);
+        scaling->finish();
+      }
     } else if (name == "scale") {
       attributes.scale = object.optionalNumber("scale");
     } else if (name == "causal") {

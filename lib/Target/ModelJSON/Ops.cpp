@@ -42,6 +42,8 @@ const std::vector<OpSpec> &target::opSpecs() {
       {"activation", 1, 1, {"kind"}, "activation(x) -> y"},
       {"dropout", 1, 1, {"rate"}, "dropout(x) -> y"},
       {"layer_norm", 3, 1, {"epsilon"}, "layer_norm(x, weight, bias) -> y"},
+      {"rms_norm", 2, 1, {"epsilon"}, "rms_norm(x, weight) -> y"},
+      {"rotary", 2, 1, {"theta", "scaling"}, "rotary(x, positions) -> y"},
       {"embedding", 2, 1, {}, "embedding(ids, table) -> y"},
       {"attention", 3, 1, {"causal", "scale", "rate"}, "attention(query, key, value) -> y"},
       {"unpack", 1, 0, {"dim"}, "unpack(x) -> y0, y1, ..."},
@@ -61,6 +63,29 @@ const OpSpec *target::findOpSpec(std::string_view kind) {
 const std::vector<std::string_view> &target::activationKinds() {
   static const std::vector<std::string_view> kinds = {"relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"};
   return kinds;
+}
+
+std::optional<double> target::readTheta(json::Object &object, const char *key) {
+  auto theta = object.optionalNumber(key, 0);
+  if (theta && *theta == 0)
+    object.error(key, "expected more than 0, found 0");
+  return theta;
+}
+
+RotaryScaling target::readRotaryScaling(json::Object &object) {
+  size_t before = object.errors().messages().size();
+  RotaryScaling scaling;
+  scaling.factor = object.number("factor", 1);
+  scaling.lowFrequencyFactor = object.number("low_freq_factor", 0);
+  scaling.highFrequencyFactor = object.number("high_freq_factor", 0);
+  scaling.originalPositions = object.integer("original_max_position_embeddings", 1, kMaxDimSize);
+  if (object.errors().messages().size() != before)
+    return scaling;
+  if (scaling.lowFrequencyFactor == 0)
+    object.error("low_freq_factor", "expected more than 0, found 0");
+  else if (scaling.highFrequencyFactor <= scaling.lowFrequencyFactor)
+    object.error("high_freq_factor", "expected more than low_freq_factor");
+  return scaling;
 }
 
 std::string target::supportedList(std::string_view wrong, const std::vector<std::string_view> &choices) {
@@ -176,15 +201,28 @@ static Result inferSame(const Inference &in) {
   return floats(in.inputs[0].dims);
 }
 
-static Result inferLayerNorm(const Inference &in) {
+/// layer_norm and rms_norm: what follows x has its last dimension.
+static Result inferNorm(const Inference &in) {
   const Dims &x = in.inputs[0].dims;
   if (x.empty())
     return in.fail("needs at least one dim, found the scalar '" + in.op.inputs[0] + "'");
   Dims width(x.end() - 1, x.end());
-  for (size_t i : {1, 2})
+  for (size_t i = 1; i < in.inputs.size(); ++i)
     if (in.inputs[i].dims != width)
       return in.fail((i == 1 ? "weight " : "bias ") + in.operand(i) + " does not match the last dim of " +
                      in.operand(0) + ": " + difference(in.inputs[i].dims, width));
+  return floats(x);
+}
+
+static Result inferRotary(const Inference &in) {
+  const Dims &x = in.inputs[0].dims, &positions = in.inputs[1].dims;
+  if (x.size() < 3)
+    return in.fail(in.operand(0) + " must have at least 3 dims: batch, sequence, ..., width");
+  if (positions != Dims{x[1]})
+    return in.fail("positions " + in.operand(1) + " do not match dim 1 of " + in.operand(0) + ": " +
+                   difference(positions, {x[1]}));
+  if (x.back().size % 2 != 0)
+    return in.fail("the last dim of " + in.operand(0) + " must be even");
   return floats(x);
 }
 
@@ -223,7 +261,7 @@ static Result inferCrossEntropy(const Inference &in) {
 
 /// Which operand of an op is of integers.
 static bool isInteger(const GraphOp &op, size_t index) {
-  return (op.kind == "embedding" && index == 0) || (op.kind == "cross_entropy" && index == 1);
+  return (op.kind == "embedding" && index == 0) || ((op.kind == "cross_entropy" || op.kind == "rotary") && index == 1);
 }
 
 static std::vector<TensorShape> inferUnpack(const Inference &in) {
@@ -252,8 +290,10 @@ static Result inferSingle(const Inference &in) {
     return inferAdd(in);
   if (kind == "mul")
     return inferSame(in);
-  if (kind == "layer_norm")
-    return inferLayerNorm(in);
+  if (kind == "layer_norm" || kind == "rms_norm")
+    return inferNorm(in);
+  if (kind == "rotary")
+    return inferRotary(in);
   if (kind == "embedding")
     return inferEmbedding(in);
   if (kind == "attention")

@@ -30,6 +30,8 @@ void registerCpuKernels(KernelRegistry &registry) {
   cpu::registerAttention(registry);
   cpu::registerAttentionGrad(registry);
   cpu::registerLoss(registry);
+  cpu::registerRmsNorm(registry);
+  cpu::registerRotary(registry);
   cpu::registerSlice(registry);
   cpu::registerUpdate(registry);
 }

@@ -31,6 +31,8 @@ void registerEmbedding(KernelRegistry &registry);
 void registerLoss(KernelRegistry &registry);
 void registerMatmul(KernelRegistry &registry);
 void registerNorm(KernelRegistry &registry);
+void registerRmsNorm(KernelRegistry &registry);
+void registerRotary(KernelRegistry &registry);
 void registerSlice(KernelRegistry &registry);
 void registerUpdate(KernelRegistry &registry);
 

@@ -1,11 +1,12 @@
-//===- ModelCases.cpp - norms, attention, dropout --------------------------===//
+//===- ModelCases.cpp - norms, rotary, attention, dropout --------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 //
 //===----------------------------------------------------------------------===//
 //
-// Naive results for layer norm, attention (whole score matrix, in double) and dropout.
+// Naive results for norms, rotary embedding (as complex numbers), attention (whole score matrix, in double) and
+// dropout.
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,6 +15,7 @@
 #include "runtime/base/Philox.h"
 
 #include <cmath>
+#include <complex>
 #include <limits>
 
 using namespace modelpar;
@@ -79,6 +81,69 @@ void addLayerNorm(KernelCases &cases, const std::string &name, int64_t rows, int
   cases.push_back({name, "layer_norm", {{"epsilon", epsilon}}, {x, w, b}, {y, mean, rstd}, kLongSums});
   cases.push_back({name, "layer_norm_input_grad", {}, {g, x, w, mean, rstd}, {dx}, kLongSums});
   cases.push_back({name, "layer_norm_weight_grad", {}, {g, x, mean, rstd}, {dw, db}, kLongSums});
+}
+
+void addRmsNorm(KernelCases &cases, const std::string &name, int64_t rows, int64_t columns) {
+  Tensor x = Tensor::reals({2, rows / 2, columns}, 1), w = Tensor::reals({columns}, 2),
+         g = Tensor::reals({2, rows / 2, columns}, 3);
+  const double epsilon = 1e-2;
+  Tensor y = x, rstd = Tensor::zeros({2, rows / 2}), dx = x, dw = Tensor::zeros({columns});
+  for (int64_t r = 0; r < rows; ++r) {
+    const double *row = &x.values[r * columns], *grad = &g.values[r * columns];
+    double square = 0, dot = 0;
+    for (int64_t i = 0; i < columns; ++i) {
+      square += row[i] * row[i] / columns;
+      dot += grad[i] * w.values[i] * row[i];
+    }
+    const double root = std::sqrt(square + epsilon);
+    rstd.values[r] = 1 / root;
+    for (int64_t i = 0; i < columns; ++i) {
+      y.values[r * columns + i] = row[i] / root * w.values[i];
+      dw.values[i] += grad[i] * row[i] / root;
+      dx.values[r * columns + i] = grad[i] * w.values[i] / root - row[i] * dot / (columns * root * root * root);
+    }
+  }
+  cases.push_back({name, "rms_norm", {{"epsilon", epsilon}}, {x, w}, {y, rstd}, kLongSums});
+  cases.push_back({name, "rms_norm_input_grad", {}, {g, x, w, rstd}, {dx}, kLongSums});
+  cases.push_back({name, "rms_norm_weight_grad", {}, {g, x, rstd}, {dw}, kLongSums});
+}
+
+/// `scaling`: factor, low and high frequency factor and original length, or empty.
+void addRotary(KernelCases &cases, const std::string &name, std::vector<int64_t> shape, double theta,
+               std::vector<double> scaling = {}) {
+  const int64_t d = shape.back(), s = shape[1];
+  Tensor x = Tensor::reals(shape, 1), positions = Tensor::ids({s}, 2, 0, 500);
+  const int64_t inner = x.size() / d / shape[0] / s;
+  for (bool inverse : {false, true}) {
+    Tensor y = x;
+    for (int64_t row = 0; row < x.size() / d; ++row)
+      for (int64_t i = 0; i < d / 2; ++i) {
+        double angle = 1 / std::pow(theta, 2.0 * i / d);
+        if (!scaling.empty()) {
+          // Written by wavelengths, as the model's authors do.
+          const double length = 2 * std::acos(-1.0) / angle;
+          if (length > scaling[3] / scaling[1])
+            angle /= scaling[0];
+          else if (length >= scaling[3] / scaling[2]) {
+            const double smooth = (scaling[3] / length - scaling[1]) / (scaling[2] - scaling[1]);
+            angle = (1 - smooth) * angle / scaling[0] + smooth * angle;
+          }
+        }
+        angle *= positions.values[row / inner % s] * (inverse ? -1 : 1);
+        std::complex<double> pair(x.values[row * d + i], x.values[row * d + i + d / 2]);
+        pair *= std::polar(1.0, angle);
+        y.values[row * d + i] = pair.real();
+        y.values[row * d + i + d / 2] = pair.imag();
+      }
+    planformat::Attributes attributes = {{"theta", theta}, {"inverse", inverse}};
+    if (!scaling.empty()) {
+      attributes["factor"] = scaling[0];
+      attributes["low_freq_factor"] = scaling[1];
+      attributes["high_freq_factor"] = scaling[2];
+      attributes["original_max_position_embeddings"] = static_cast<int64_t>(scaling[3]);
+    }
+    cases.push_back({name + (inverse ? "_inverse" : ""), "rotary", attributes, {x, positions}, {y}, kRounding});
+  }
 }
 
 struct AttentionConfig {
@@ -151,6 +216,13 @@ void test::addModelCases(KernelCases &cases) {
   addDropout(cases);
   addLayerNorm(cases, "narrow", 6, 5);
   addLayerNorm(cases, "wide", 8, 768);
+  addRmsNorm(cases, "narrow", 6, 5);
+  addRmsNorm(cases, "wide", 8, 768);
+  addRotary(cases, "plain", {2, 5, 3, 8}, 1e4);
+  addRotary(cases, "grouped", {2, 5, 3, 2, 6}, 5e5);
+  addRotary(cases, "one_head", {3, 4, 2}, 10);
+  addRotary(cases, "wide", {1, 3, 2, 192}, 1e4);
+  addRotary(cases, "llama3", {2, 5, 2, 64}, 5e5, {8, 1, 4, 8192});
   addAttention(cases, {"causal", 2, 9, 3, 1, 4, 9, false, true, 0});
   addAttention(cases, {"whole", 2, 9, 3, 1, 4, 7, false, false, 0});
   addAttention(cases, {"grouped", 1, 6, 2, 3, 5, 6, true, true, 0});

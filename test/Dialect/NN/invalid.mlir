@@ -401,6 +401,198 @@ func.func @layer_norm_weight_grad_c4(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>,
 
 // -----
 
+func.func @rms_norm_c1(%a0: tensor<f32>, %a1: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm' op input has shape [], expected at least 1 dimension}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = 1.0e-5} : (tensor<f32>, tensor<4xf32>) -> (tensor<f32>, tensor<f32>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_c2(%a0: tensor<2x4xf32>, %a1: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm' op result has shape [2, 5], expected [2, 4]}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = 1.0e-5} : (tensor<2x4xf32>, tensor<4xf32>) -> (tensor<2x5xf32>, tensor<2xf32>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_c3(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm' op weight has shape [2, 4], expected [4]}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = 1.0e-5} : (tensor<2x4xf32>, tensor<2x4xf32>) -> (tensor<2x4xf32>, tensor<2xf32>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_c4_shape(%a0: tensor<2x4xf32>, %a1: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm' op rstd has shape [4], expected [2]}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = 1.0e-5} : (tensor<2x4xf32>, tensor<4xf32>) -> (tensor<2x4xf32>, tensor<4xf32>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_c4_type(%a0: tensor<2x4xbf16>, %a1: tensor<4xbf16>) {
+  // expected-error@+1 {{'nn.rms_norm' op rstd has element type 'bf16', expected 'f32'}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = 1.0e-5} : (tensor<2x4xbf16>, tensor<4xbf16>) -> (tensor<2x4xbf16>, tensor<2xbf16>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_c5(%a0: tensor<2x4xf32>, %a1: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm' op epsilon is -1.000000e+00, expected at least 0}}
+  %r0, %r1 = nn.rms_norm %a0, %a1 {epsilon = -1.0} : (tensor<2x4xf32>, tensor<4xf32>) -> (tensor<2x4xf32>, tensor<2xf32>)
+  return
+}
+
+// -----
+
+func.func @rms_norm_input_grad_c1(%a0: tensor<f32>, %a1: tensor<f32>, %a2: tensor<4xf32>, %a3: tensor<f32>) {
+  // expected-error@+1 {{'nn.rms_norm_input_grad' op input has shape [], expected at least 1 dimension}}
+  %r0 = nn.rms_norm_input_grad %a0, %a1, %a2, %a3 : (tensor<f32>, tensor<f32>, tensor<4xf32>, tensor<f32>) -> tensor<f32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_input_grad_c2(%a0: tensor<3x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<4xf32>, %a3: tensor<2xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_input_grad' op grad has shape [3, 4], expected [2, 4]}}
+  %r0 = nn.rms_norm_input_grad %a0, %a1, %a2, %a3 : (tensor<3x4xf32>, tensor<2x4xf32>, tensor<4xf32>, tensor<2xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_input_grad_c3(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<2xf32>, %a3: tensor<2xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_input_grad' op weight has shape [2], expected [4]}}
+  %r0 = nn.rms_norm_input_grad %a0, %a1, %a2, %a3 : (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2xf32>, tensor<2xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_input_grad_c4(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<4xf32>, %a3: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_input_grad' op rstd has shape [4], expected [2]}}
+  %r0 = nn.rms_norm_input_grad %a0, %a1, %a2, %a3 : (tensor<2x4xf32>, tensor<2x4xf32>, tensor<4xf32>, tensor<4xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_weight_grad_c1(%a0: tensor<f32>, %a1: tensor<f32>, %a2: tensor<f32>) {
+  // expected-error@+1 {{'nn.rms_norm_weight_grad' op input has shape [], expected at least 1 dimension}}
+  %r0 = nn.rms_norm_weight_grad %a0, %a1, %a2 : (tensor<f32>, tensor<f32>, tensor<f32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_weight_grad_c2(%a0: tensor<3x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<2xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_weight_grad' op grad has shape [3, 4], expected [2, 4]}}
+  %r0 = nn.rms_norm_weight_grad %a0, %a1, %a2 : (tensor<3x4xf32>, tensor<2x4xf32>, tensor<2xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_weight_grad_c3(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<2xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_weight_grad' op result has shape [2], expected [4]}}
+  %r0 = nn.rms_norm_weight_grad %a0, %a1, %a2 : (tensor<2x4xf32>, tensor<2x4xf32>, tensor<2xf32>) -> tensor<2xf32>
+  return
+}
+
+// -----
+
+func.func @rms_norm_weight_grad_c4(%a0: tensor<2x4xf32>, %a1: tensor<2x4xf32>, %a2: tensor<4xf32>) {
+  // expected-error@+1 {{'nn.rms_norm_weight_grad' op rstd has shape [4], expected [2]}}
+  %r0 = nn.rms_norm_weight_grad %a0, %a1, %a2 : (tensor<2x4xf32>, tensor<2x4xf32>, tensor<4xf32>) -> tensor<4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c1(%a0: tensor<3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op input has shape [3, 4], expected at least 3 dimensions}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false} : (tensor<3x4xf32>, tensor<3xi32>) -> tensor<3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c2(%a0: tensor<2x3x5xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op input has shape [2, 3, 5], expected an even last dimension}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false} : (tensor<2x3x5xf32>, tensor<3xi32>) -> tensor<2x3x5xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c3(%a0: tensor<2x3x4xf32>, %a1: tensor<2xi32>) {
+  // expected-error@+1 {{'nn.rotary' op positions has shape [2], expected [3]}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false} : (tensor<2x3x4xf32>, tensor<2xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c4_shape(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op result has shape [2, 3, 6], expected [2, 3, 4]}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x6xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c4_type(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op result has element type 'f64', expected 'f32'}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf64>
+  return
+}
+
+// -----
+
+func.func @rotary_c5(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op theta is 0.000000e+00, expected more than 0}}
+  %r0 = nn.rotary %a0, %a1 {theta = 0.0, inverse = false} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c6(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op has 1 of factor, low_freq_factor, high_freq_factor and original_max_position_embeddings, expected all or none}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false, factor = 8.0} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c7_factor(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op factor is 5.000000e-01, expected at least 1}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false, factor = 0.5, low_freq_factor = 1.0, high_freq_factor = 4.0, original_max_position_embeddings = 8192} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c7_frequencies(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op low_freq_factor is 4.000000e+00 and high_freq_factor 4.000000e+00, expected 0 < low_freq_factor < high_freq_factor}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false, factor = 8.0, low_freq_factor = 4.0, high_freq_factor = 4.0, original_max_position_embeddings = 8192} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
+func.func @rotary_c7_original(%a0: tensor<2x3x4xf32>, %a1: tensor<3xi32>) {
+  // expected-error@+1 {{'nn.rotary' op original_max_position_embeddings is 0, expected at least 1}}
+  %r0 = nn.rotary %a0, %a1 {theta = 1.0e4, inverse = false, factor = 8.0, low_freq_factor = 1.0, high_freq_factor = 4.0, original_max_position_embeddings = 0} : (tensor<2x3x4xf32>, tensor<3xi32>) -> tensor<2x3x4xf32>
+  return
+}
+
+// -----
+
 func.func @attention_c1(%a0: tensor<2x3x4xf32>, %a1: tensor<2x5x2x4xf32>, %a2: tensor<2x5x2x4xf32>, %a3: tensor<16xf64>) {
   // expected-error@+1 {{'nn.attention' op query has shape [2, 3, 4], expected [b, s, g, d] or [b, s, g, r, d]}}
   %r0, %r1 = nn.attention %a0, %a1, %a2, %a3 {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x4xf32>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>, tensor<16xf64>) -> (tensor<2x3x4xf32>, tensor<2x3xf32>)

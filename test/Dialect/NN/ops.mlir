@@ -82,6 +82,26 @@ func.func @layer_norm(%x: tensor<2x3x4xbf16>, %w: tensor<4xbf16>) -> (tensor<4xb
   return %dw, %db : tensor<4xbf16>, tensor<4xbf16>
 }
 
+// CHECK-LABEL: func.func @rms_norm
+func.func @rms_norm(%x: tensor<2x3x4xbf16>, %w: tensor<4xbf16>) -> tensor<4xbf16> {
+  // CHECK: %{{.*}}, %[[RSTD:.*]] = nn.rms_norm %{{.*}}, %{{.*}} {epsilon = 1.000000e-05 : f64}
+  %y, %rstd = nn.rms_norm %x, %w {epsilon = 1.0e-5} : (tensor<2x3x4xbf16>, tensor<4xbf16>) -> (tensor<2x3x4xbf16>, tensor<2x3xf32>)
+  // CHECK: nn.rms_norm_input_grad %{{.*}}, %{{.*}}, %{{.*}}, %[[RSTD]] :
+  %0 = nn.rms_norm_input_grad %y, %x, %w, %rstd : (tensor<2x3x4xbf16>, tensor<2x3x4xbf16>, tensor<4xbf16>, tensor<2x3xf32>) -> tensor<2x3x4xbf16>
+  // CHECK: nn.rms_norm_weight_grad %{{.*}}, %{{.*}}, %[[RSTD]] :
+  %dw = nn.rms_norm_weight_grad %0, %x, %rstd : (tensor<2x3x4xbf16>, tensor<2x3x4xbf16>, tensor<2x3xf32>) -> tensor<4xbf16>
+  return %dw : tensor<4xbf16>
+}
+
+// CHECK-LABEL: func.func @rotary
+func.func @rotary(%x: tensor<2x3x5x4xf32>, %p: tensor<3xi32>) -> tensor<2x3x5x4xf32> {
+  // CHECK: nn.rotary %{{.*}}, %{{.*}} {inverse = false, theta = 1.000000e+04 : f64} : (tensor<2x3x5x4xf32>, tensor<3xi32>) -> tensor<2x3x5x4xf32>
+  %y = nn.rotary %x, %p {theta = 1.0e4, inverse = false} : (tensor<2x3x5x4xf32>, tensor<3xi32>) -> tensor<2x3x5x4xf32>
+  // CHECK: nn.rotary %{{.*}} {factor = 8.000000e+00 : f64, high_freq_factor = 4.000000e+00 : f64, inverse = true, low_freq_factor = 1.000000e+00 : f64, original_max_position_embeddings = 8192 : i64, theta = 5.000000e+05 : f64}
+  %z = nn.rotary %y, %p {theta = 5.0e5, inverse = true, factor = 8.0, low_freq_factor = 1.0, high_freq_factor = 4.0, original_max_position_embeddings = 8192} : (tensor<2x3x5x4xf32>, tensor<3xi32>) -> tensor<2x3x5x4xf32>
+  return %z : tensor<2x3x5x4xf32>
+}
+
 // CHECK-LABEL: func.func @attention
 func.func @attention(%q: tensor<2x3x2x2x4xf32>, %k: tensor<2x5x2x4xf32>, %scalars: tensor<16xf64>) -> tensor<2x5x2x4xf32> {
   // CHECK: nn.attention %{{.*}} {causal = true, dropout_key = 1 : i64, rate = 1.000000e-01 : f64, scale = 5.000000e-01 : f64}

@@ -51,6 +51,9 @@ TEST(Determinism, ThreadsDoNotChangeBits) {
   checkThreads("embedding_grad", {}, {x, T::ids({6, 50}, 5, 0, 20)}, {T::zeros({20, 96})});
   checkThreads("layer_norm", {{"epsilon", 1e-5}}, {x, w, w}, {x, row, row});
   checkThreads("layer_norm_weight_grad", {}, {x, y, row, row}, {w, w});
+  checkThreads("rms_norm", {{"epsilon", 1e-5}}, {x, w}, {x, row});
+  checkThreads("rms_norm_weight_grad", {}, {x, y, row}, {w});
+  checkThreads("rotary", {{"theta", 1e4}, {"inverse", false}}, {x, T::ids({50}, 7, 0, 90)}, {x});
   checkThreads("softmax_stats", {}, {x, T::ids({6, 50}, 6, 0, 96)}, {row, row});
   checkThreads("squared_error", {}, {x, y}, {T::zeros({})});
   checkThreads("sum_squares", {}, {x, y, w}, {T::zeros({})});
@@ -82,6 +85,7 @@ TEST(Determinism, InPlaceEqualsOutOfPlace) {
                         {"softmax_stats_grad", {}, {x, T::ids({40}, 5, 0, 33), row, row, row}, {0}},
                         {"squared_error_grad", {}, {x, y}, {0, 1}},
                         {"layer_norm_input_grad", {}, {x, y, T::reals({33}, 6), row, row}, {0, 1}},
+                        {"rms_norm_input_grad", {}, {x, y, T::reals({33}, 6), row}, {0, 1}},
                         {"sgd", decay, {x, y, one, scalars}, {0}}}) {
     Tensors apart = runCpu(c.op, c.attributes, c.inputs, {x});
     for (int place : c.places) {
@@ -90,6 +94,15 @@ TEST(Determinism, InPlaceEqualsOutOfPlace) {
       EXPECT_EQ(runCpu(c.op, c.attributes, c.inputs, {x}, options)[0].values, apart[0].values) << c.op << ", " << place;
     }
   }
+}
+
+TEST(Determinism, RotaryInPlaceEqualsOutOfPlace) {
+  T x = T::reals({2, 5, 3, 10}, 1), positions = T::ids({5}, 2, 0, 90);
+  Attributes attributes = {{"theta", 1e4}, {"inverse", false}};
+  RunOptions options;
+  options.inPlaceInput = 0;
+  EXPECT_EQ(runCpu("rotary", attributes, {x, positions}, {x}, options)[0].values,
+            runCpu("rotary", attributes, {x, positions}, {x})[0].values);
 }
 
 /// The call instance, the step, the seed and the op's key all change the mask; nothing else does.

@@ -112,6 +112,21 @@ TEST(Gradients, LayerNorm) {
   check("layer_norm", attributes, {x, w, b}, {x, row, row}, {g}, {0, 1, 2}, {dx[0], dw[0], dw[1]});
 }
 
+TEST(Gradients, RmsNorm) {
+  T x = T::reals({2, 3, 8}, 1), w = T::reals({8}, 2), g = T::reals({2, 3, 8}, 3), row = T::zeros({2, 3});
+  Attributes attributes = {{"epsilon", 1e-2}};
+  Tensors y = runDouble("rms_norm", attributes, {x, w}, {x, row});
+  Tensors dx = runDouble("rms_norm_input_grad", {}, {g, x, w, y[1]}, {x});
+  Tensors dw = runDouble("rms_norm_weight_grad", {}, {g, x, y[1]}, {w});
+  check("rms_norm", attributes, {x, w}, {x, row}, {g}, {0, 1}, {dx[0], dw[0]});
+}
+
+TEST(Gradients, Rotary) {
+  T x = T::reals({2, 3, 2, 2, 6}, 1), g = T::reals({2, 3, 2, 2, 6}, 2), positions = T::ids({3}, 3, 0, 50);
+  Attributes attributes = {{"theta", 20.0}, {"inverse", false}}, inverse = {{"theta", 20.0}, {"inverse", true}};
+  check("rotary", attributes, {x, positions}, {x}, {g}, {0}, runDouble("rotary", inverse, {g, positions}, {x}));
+}
+
 TEST(Gradients, Attention) {
   T q = T::reals({1, 5, 2, 2, 3}, 1), k = T::reals({1, 5, 2, 3}, 2), v = T::reals({1, 5, 2, 3}, 3),
     g = T::reals({1, 5, 2, 2, 3}, 4), row = T::zeros({1, 5, 2, 2}), scalars = T::scalars();

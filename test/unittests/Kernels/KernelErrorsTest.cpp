@@ -79,6 +79,16 @@ TEST(KernelErrors, PackOfWrongCount) {
               "pack: expected 3");
 }
 
+TEST(KernelErrors, RotaryOfOtherPositions) {
+  Attributes attributes = {{"theta", 1e4}, {"inverse", false}};
+  T x = T::zeros({2, 3, 4});
+  expectError(run("rotary", attributes, {x, T::zeros({2}, T::Kind::Int)}, {x}), StatusCode::Internal,
+              "rotary: expected 3 elements, found 2");
+  attributes["factor"] = 8.0; // Scaling is all of its attributes or none.
+  expectError(run("rotary", attributes, {x, T::zeros({3}, T::Kind::Int)}, {x}), StatusCode::Internal,
+              "rotary: attribute \"low_freq_factor\" is missing");
+}
+
 TEST(KernelErrors, Subscripts) {
   for (auto [text, message] : {std::pair<const char *, const char *>{"abc", "expected \"left,right->result\""},
                                {"ab,bc->ad", "'d' is in no operand"},
@@ -97,11 +107,37 @@ TEST(KernelRegistryTest, EveryOpIsThere) {
   KernelRegistry registry;
   registerCpuKernels(registry);
   std::vector<std::string> ops = registry.ops("cpu");
-  for (const char *op :
-       {"activation", "activation_grad", "adamw", "add", "attention", "attention_grad", "clip_scale", "dropout",
-        "embedding", "embedding_grad", "layer_norm", "layer_norm_input_grad", "layer_norm_weight_grad", "matmul", "mul",
-        "pack", "reduce_sum", "sgd", "softmax_stats", "softmax_stats_grad", "squared_error", "squared_error_grad", "sum",
-        "sum_squares", "token_loss", "token_loss_grad", "unpack"})
+  for (const char *op : {"activation",
+                         "activation_grad",
+                         "adamw",
+                         "add",
+                         "attention",
+                         "attention_grad",
+                         "clip_scale",
+                         "dropout",
+                         "embedding",
+                         "embedding_grad",
+                         "layer_norm",
+                         "layer_norm_input_grad",
+                         "layer_norm_weight_grad",
+                         "matmul",
+                         "mul",
+                         "pack",
+                         "reduce_sum",
+                         "rms_norm",
+                         "rms_norm_input_grad",
+                         "rms_norm_weight_grad",
+                         "rotary",
+                         "sgd",
+                         "softmax_stats",
+                         "softmax_stats_grad",
+                         "squared_error",
+                         "squared_error_grad",
+                         "sum",
+                         "sum_squares",
+                         "token_loss",
+                         "token_loss_grad",
+                         "unpack"})
     EXPECT_THAT(ops, testing::Contains(op));
 }
 

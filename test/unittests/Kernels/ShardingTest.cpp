@@ -186,6 +186,33 @@ TEST(ShardedKernels, LayerNorm) {
           {"h", {2, 2, -1, -1}, {0, 0}, {}}}});
 }
 
+TEST(ShardedKernels, RmsNorm) {
+  T x = T::reals({3, 7, 20}, 1), g = T::reals({3, 7, 20}, 2), w = T::reals({20}, 3), row = T::zeros({3, 7});
+  planformat::Attributes epsilon = {{"epsilon", 1e-5}};
+  Tensors results = runCpu("rms_norm", epsilon, {x, w}, {x, row}, {DType::F64});
+  check({"rms_norm", epsilon, {x, w}, {x, row}, {{"b", {0, -1}, {0, 0}, {}}, {"s", {1, -1}, {1, 1}, {}}}});
+  check({"rms_norm_input_grad",
+         {},
+         {g, x, w, results[1]},
+         {x},
+         {{"b", {0, 0, -1, 0}, {0}, {}}, {"s", {1, 1, -1, 1}, {1}, {}}}});
+  check({"rms_norm_weight_grad",
+         {},
+         {g, x, results[1]},
+         {w},
+         {{"b", {0, 0, 0}, {-1}, {Join::Sum}}, {"s", {1, 1, 1}, {-1}, {Join::Sum}}, {"h", {2, 2, -1}, {0}, {}}}});
+}
+
+TEST(ShardedKernels, Rotary) {
+  T x = T::reals({3, 7, 4, 5, 6}, 1);
+  for (bool inverse : {false, true})
+    check({"rotary",
+           {{"theta", 100.0}, {"inverse", inverse}},
+           {x, T::ids({7}, 2, 0, 40)},
+           {x},
+           {{"b", {0, -1}, {0}, {}}, {"s", {1, 0}, {1}, {}}, {"g", {2, -1}, {2}, {}}, {"r", {3, -1}, {3}, {}}}});
+}
+
 /// Along t the forward result is no plain sum, so only lse is compared there; the gradients take the global out and
 /// lse.
 TEST(ShardedKernels, Attention) {

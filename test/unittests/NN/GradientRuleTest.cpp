@@ -35,6 +35,8 @@ const std::vector<OpText> kDifferentiable = {
     {"nn.pack", "{dim = 1}", {"4x6xf32", "4x6xf32"}, {"4x2x6xf32"}},
     {"nn.embedding", "", {"2x4xi32", "8x6xf32"}, {"2x4x6xf32"}},
     {"nn.layer_norm", "{epsilon = 0.0}", {"2x4x6xf32", "6xf32", "6xf32"}, {"2x4x6xf32", "2x4xf32", "2x4xf32"}},
+    {"nn.rms_norm", "{epsilon = 0.0}", {"2x4x6xf32", "6xf32"}, {"2x4x6xf32", "2x4xf32"}},
+    {"nn.rotary", "{theta = 1.0e4, inverse = false}", {"2x4x6x8x10xf32", "4xi32"}, {"2x4x6x8x10xf32"}},
     {"nn.attention",
      "{causal = true, scale = 0.5, rate = 0.1, dropout_key = 0}",
      {"2x4x6x8x10xf32", "2x12x6x10xf32", "2x12x6x10xf32", "16xf64"},
@@ -50,7 +52,7 @@ const std::vector<OpText> kDifferentiable = {
 
 /// Results that a gradient comes from (not the statistics; a loss has an implicit one).
 bool hasGradient(mlir::Operation *op, unsigned result) {
-  if (mlir::isa<LayerNormOp, AttentionOp>(op))
+  if (mlir::isa<LayerNormOp, RmsNormOp, AttentionOp>(op))
     return result == 0;
   return !mlir::cast<DifferentiableOpInterface>(op).isLoss();
 }

@@ -20,8 +20,13 @@ using testing::HasSubstr;
 
 /// The parameter counts that the models are known by.
 TEST(HuggingFace, PublishedModelsHaveTheirParameterCounts) {
-  for (auto [name, count] :
-       {std::pair("gpt2", 124439808), {"gpt2-medium", 354823168}, {"gpt2-large", 774030080}, {"gpt2-xl", 1557611200}}) {
+  for (auto [name, count] : std::initializer_list<std::pair<const char *, int64_t>>{{"gpt2", 124439808},
+                                                                                    {"gpt2-medium", 354823168},
+                                                                                    {"gpt2-large", 774030080},
+                                                                                    {"gpt2-xl", 1557611200},
+                                                                                    {"llama-2-7b", 6738415616},
+                                                                                    {"llama-3-8b", 8030261248},
+                                                                                    {"llama-3-70b", 70553706496}}) {
     Imported model(Imported::fileText("models/" + std::string(name) + ".json"));
     ASSERT_TRUE(model.module) << model.errors();
     EXPECT_EQ(model.parameterElements(), count) << name;
@@ -38,11 +43,61 @@ TEST(HuggingFace, AbsentKeysHaveTheTypesDefaults) {
   EXPECT_EQ(model.ops<nn::AttentionOp>()[0].getRate().convertToDouble(), 0.1);
 }
 
+/// An empty config of the type is Llama 2's first size.
+TEST(HuggingFace, LlamaDefaults) {
+  Imported model(R"({"model_type": "llama"})");
+  ASSERT_TRUE(model.module) << model.errors();
+  EXPECT_EQ(model.parameterElements(), 6738415616);
+  EXPECT_EQ(model.ops<nn::RmsNormOp>()[0].getEpsilon().convertToDouble(), 1e-6);
+  nn::RotaryOp rotary = model.ops<nn::RotaryOp>()[0];
+  EXPECT_EQ(rotary.getTheta().convertToDouble(), 10000);
+  EXPECT_FALSE(rotary.getFactor());
+}
+
+/// The old spelling of the rotary embedding, the new one, and both give the same.
+TEST(HuggingFace, RopeSpellings) {
+  const std::string scaling = R"("factor": 8, "low_freq_factor": 1, "high_freq_factor": 4,
+                                 "original_max_position_embeddings": 8192})";
+  const std::string old = R"("rope_theta": 5e5, "rope_scaling": {"type": "llama3", )" + scaling,
+                    recent = R"("rope_parameters": {"rope_theta": 5e5, "rope_type": "llama3", )" + scaling;
+  for (const std::string &rope : {old, recent, old + ", " + recent}) {
+    Imported model(R"({"model_type": "llama", "num_hidden_layers": 1, )" + rope + "}");
+    ASSERT_TRUE(model.module) << model.errors();
+    EXPECT_TRUE(model.diagnostics.warnings.empty());
+    for (nn::RotaryOp rotary : model.ops<nn::RotaryOp>()) {
+      EXPECT_EQ(rotary.getTheta().convertToDouble(), 5e5);
+      EXPECT_EQ(rotary.getFactor()->convertToDouble(), 8);
+      EXPECT_EQ(rotary.getLowFreqFactor()->convertToDouble(), 1);
+      EXPECT_EQ(rotary.getHighFreqFactor()->convertToDouble(), 4);
+      EXPECT_EQ(*rotary.getOriginalMaxPositionEmbeddings(), 8192u);
+    }
+  }
+}
+
+/// head_dim need not be hidden_size / num_attention_heads; biases and ties are the config's.
+TEST(HuggingFace, LlamaVariants) {
+  Imported model(R"({"model_type": "llama", "num_hidden_layers": 1, "hidden_size": 48, "num_attention_heads": 6,
+                     "num_key_value_heads": 2, "head_dim": 10, "intermediate_size": 20, "mlp_bias": true,
+                     "attention_bias": true, "attention_dropout": 0.25, "tie_word_embeddings": true})");
+  ASSERT_TRUE(model.module) << model.errors();
+  auto shape = [&](const char *name) {
+    return llvm::cast<mlir::RankedTensorType>(model.parameter(name).getType()).getShape().vec();
+  };
+  EXPECT_THAT(shape("layers.0.self_attn.q_proj.weight"), testing::ElementsAre(2, 3, 10, 48));
+  EXPECT_THAT(shape("layers.0.self_attn.q_proj.bias"), testing::ElementsAre(2, 3, 10));
+  EXPECT_THAT(shape("layers.0.self_attn.o_proj.weight"), testing::ElementsAre(48, 2, 3, 10));
+  EXPECT_THAT(shape("layers.0.self_attn.o_proj.bias"), testing::ElementsAre(48));
+  EXPECT_THAT(shape("layers.0.mlp.down_proj.bias"), testing::ElementsAre(48));
+  EXPECT_FALSE(model.parameter("lm_head.weight"));
+  EXPECT_EQ(model.ops<nn::AttentionOp>()[0].getRate().convertToDouble(), 0.25);
+}
+
 /// Without model_type the architecture decides.
 TEST(HuggingFace, ArchitectureNamesTheType) {
   EXPECT_TRUE(Imported(R"({"architectures": ["GPT2LMHeadModel"], "n_layer": 1})").module);
   Imported other(R"({"architectures": ["BertModel"]})");
-  EXPECT_THAT(other.errors(), HasSubstr("/architectures: 'BertModel' is of no known model type; supported: gpt2"));
+  EXPECT_THAT(other.errors(),
+              HasSubstr("/architectures: 'BertModel' is of no known model type; supported: gpt2, llama"));
 }
 
 /// Names, shapes and decay are those of the checkpoint, not of our packed dimensions.
@@ -121,8 +176,8 @@ INSTANTIATE_TEST_SUITE_P(
     HuggingFace, Refusals,
     testing::Values(
         Refusal{R"("model_type": "gpt-2")",
-                "/model_type: unknown model type 'gpt-2'; did you mean 'gpt2'? supported: gpt2"},
-        Refusal{R"("model_type": "llama")", "/model_type: unknown model type 'llama'; supported: gpt2"},
+                "/model_type: unknown model type 'gpt-2'; did you mean 'gpt2'? supported: gpt2, llama"},
+        Refusal{R"("model_type": "bert")", "/model_type: unknown model type 'bert'; supported: gpt2, llama"},
         Refusal{R"("model_type": "gpt2", "architectures": ["GPT2DoubleHeadsModel"])",
                 "/architectures: 'GPT2DoubleHeadsModel' is not supported, expected GPT2LMHeadModel"},
         Refusal{R"("model_type": "gpt2", "activation_function": "gelu_neu")",
@@ -141,7 +196,29 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("model_type": "gpt2", "n_embd": 0)", "/n_embd"},
         Refusal{R"("model_type": "gpt2", "n_embd": "768")", "/n_embd"},
         Refusal{R"("model_type": "gpt2", "resid_pdrop": 1)", "/resid_pdrop: a rate of 1 drops everything"},
-        Refusal{R"("model_type": "gpt2", "n_ctx": 512)", "/n_ctx: 512 contradicts n_positions = 1024"}));
+        Refusal{R"("model_type": "gpt2", "n_ctx": 512)", "/n_ctx: 512 contradicts n_positions = 1024"},
+        Refusal{R"("model_type": "llama", "num_key_value_heads": 5)",
+                "/num_attention_heads: 32 is not divisible by num_key_value_heads = 5"},
+        Refusal{R"("model_type": "llama", "num_attention_heads": 31)",
+                "/hidden_size: 4096 is not divisible by num_attention_heads = 31, and there is no head_dim"},
+        Refusal{R"("model_type": "llama", "head_dim": 127)", "/head_dim: heads are 127 wide, expected an even width"},
+        Refusal{R"("model_type": "llama", "rms_norm_eps": -1)", "/rms_norm_eps"},
+        Refusal{R"("model_type": "llama", "rope_theta": 0)", "/rope_theta: expected more than 0"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"type": "linear", "factor": 2})",
+                "/rope_scaling/type: 'linear' is not supported; supported: default, llama3"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"rope_type": "llama3", "factor": 8})",
+                "/rope_scaling/low_freq_factor: required field is missing"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"rope_type": "llama3", "type": "yarn"})",
+                "/rope_scaling/type: 'yarn' contradicts rope_type = 'llama3'"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"rope_type": "default", "factor": 8})",
+                "/rope_scaling/factor: unknown field"},
+        Refusal{R"("model_type": "llama", "rope_parameters": {"partial_rotary_factor": 0.5})",
+                "/rope_parameters/partial_rotary_factor: is not supported, expected 1"},
+        Refusal{R"("model_type": "llama", "rope_theta": 1e4, "rope_parameters": {"rope_theta": 2e4})",
+                "/rope_parameters/rope_theta: contradicts the config's rope_theta"},
+        Refusal{R"("model_type": "llama", "architectures": ["LlamaForSequenceClassification"])",
+                "/architectures: 'LlamaForSequenceClassification' is not supported, expected LlamaForCausalLM"},
+        Refusal{R"("model_type": "llama", "num_hidden_layers": 20000)", "expected at most 10000"}));
 
 /// A sequence that the model has no positions for.
 TEST(HuggingFace, SequenceBeyondPositions) {

@@ -29,6 +29,7 @@ Graph readHuggingFaceConfig(const json::Value &value, const ModelOptions &option
 
 /// One model type's reader (one file each).
 Graph readGPT2(json::Object &config, const ModelOptions &options);
+Graph readLlama(json::Object &config, const ModelOptions &options);
 
 } // namespace modelpar::target
 

@@ -69,13 +69,22 @@ struct GraphParameter {
   bool broken = false; ///< As in GraphInput.
 };
 
+/// How Llama 3 stretches the rotary embedding's frequencies to a longer context (nn.rotary).
+struct RotaryScaling {
+  double factor = 1, lowFrequencyFactor = 1, highFrequencyFactor = 4;
+  int64_t originalPositions = 1;
+  bool operator==(const RotaryScaling &) const = default;
+};
+
 /// Attributes of all kinds of ops; Ops.h says which op has which.
 struct OpAttributes {
   std::optional<std::string> kind;                ///< activation
   std::optional<double> rate;                     ///< dropout, attention
-  std::optional<double> epsilon;                  ///< layer_norm
+  std::optional<double> epsilon;                  ///< layer_norm, rms_norm
   std::optional<double> scale;                    ///< attention
   std::optional<bool> causal;                     ///< attention
+  std::optional<double> theta;                    ///< rotary
+  std::optional<RotaryScaling> scaling;           ///< rotary
   std::optional<std::string> dim;                 ///< unpack
   std::optional<std::vector<std::string>> result; ///< matmul
 };

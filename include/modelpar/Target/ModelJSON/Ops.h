@@ -35,6 +35,12 @@ std::string supportedList(std::string_view wrong, const std::vector<std::string_
 /// Kinds of the activation op, as in the nn dialect.
 const std::vector<std::string_view> &activationKinds();
 
+/// The base of the rotary embedding's frequencies, more than 0.
+std::optional<double> readTheta(json::Object &object, const char *key);
+/// `factor`, `low_freq_factor`, `high_freq_factor` and `original_max_position_embeddings` of an object; the caller
+/// finishes it.
+RotaryScaling readRotaryScaling(json::Object &object);
+
 /// Shapes of the op's outputs. Reports operands that do not fit, naming op, dimension and both sizes; the outputs are
 /// then unknown, as they are when an operand is.
 std::vector<TensorShape> inferOp(const GraphOp &op, const std::vector<TensorShape> &inputs,

@@ -55,6 +55,12 @@ double EmbeddingGradOp::getFlopsPerPoint() { return 0; }
 double LayerNormOp::getFlopsPerPoint() { return 7; }
 double LayerNormInputGradOp::getFlopsPerPoint() { return 10; }
 double LayerNormWeightGradOp::getFlopsPerPoint() { return 5; }
+double RmsNormOp::getFlopsPerPoint() { return 4; }
+double RmsNormInputGradOp::getFlopsPerPoint() { return 7; }
+double RmsNormWeightGradOp::getFlopsPerPoint() { return 3; }
+
+// Sines and cosines are shared by all heads and samples.
+double RotaryOp::getFlopsPerPoint() { return 3; }
 
 // Two products of s × t × d forward; backward computes the scores again and four more.
 double AttentionOp::getFlopsPerPoint() { return 4; }

@@ -117,6 +117,27 @@ Gradients LayerNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
   return grads;
 }
 
+Gradients RmsNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool> needed) {
+  if (resultGrads[1])
+    return notDifferentiable(*this, "rstd");
+  Gradients grads(2);
+  if (needed[0])
+    grads[0] = RmsNormInputGradOp::create(builder, getLoc(), getInput().getType(), resultGrads[0], getInput(),
+                                          getWeight(), getRstd());
+  if (needed[1])
+    grads[1] =
+        RmsNormWeightGradOp::create(builder, getLoc(), getWeight().getType(), resultGrads[0], getInput(), getRstd());
+  return grads;
+}
+
+Gradients RotaryOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool>) {
+  // The transpose of a rotation is the rotation by the negative angle.
+  return {RotaryOp::create(builder, getLoc(), getInput().getType(), resultGrads[0], getPositions(), getThetaAttr(),
+                           builder.getBoolAttr(!getInverse()), getFactorAttr(), getLowFreqFactorAttr(),
+                           getHighFreqFactorAttr(), getOriginalMaxPositionEmbeddingsAttr()),
+          Value()};
+}
+
 Gradients AttentionOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool> needed) {
   if (resultGrads[1])
     return notDifferentiable(*this, "lse");

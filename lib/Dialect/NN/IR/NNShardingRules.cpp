@@ -237,6 +237,42 @@ OpShardingRule LayerNormWeightGradOp::getShardingRule() {
   return rule.take();
 }
 
+OpShardingRule RmsNormOp::getShardingRule() {
+  RuleBuilder rule;
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  Dims rows = rule.generic(shape.drop_back());
+  int h = rule.factor("h", shape.back(), FactorKind::Whole);
+  rule.operand(with(rows, h)).operand({{h}}).result(with(rows, h)).result(rows);
+  return rule.take();
+}
+
+OpShardingRule RmsNormInputGradOp::getShardingRule() {
+  RuleBuilder rule;
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  Dims rows = rule.generic(shape.drop_back());
+  int h = rule.factor("h", shape.back(), FactorKind::Whole);
+  rule.operand(with(rows, h), 0).operand(with(rows, h)).operand({{h}}).operand(rows).result(with(rows, h));
+  return rule.take();
+}
+
+OpShardingRule RmsNormWeightGradOp::getShardingRule() {
+  RuleBuilder rule;
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  Dims rows = rule.generic(shape.drop_back(), FactorKind::Reduction);
+  int h = rule.factor("h", shape.back());
+  rule.operand(with(rows, h), 0).operand(with(rows, h)).operand(rows).result({{h}});
+  return rule.take();
+}
+
+OpShardingRule RotaryOp::getShardingRule() {
+  RuleBuilder rule;
+  ArrayRef<int64_t> shape = shapeOf(getInput());
+  Dims rows = rule.generic(shape.drop_back());
+  int d = rule.factor("d", shape.back(), FactorKind::Whole); // Rotates element i with element i + d/2.
+  rule.operand(with(rows, d), 0).operand({rows[1]}).result(with(rows, d));
+  return rule.take();
+}
+
 namespace {
 /// Shapes of the tensors of attention; q of rank 4 has no r.
 struct AttentionDims {

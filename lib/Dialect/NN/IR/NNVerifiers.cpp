@@ -276,9 +276,10 @@ LogicalResult EmbeddingGradOp::verify() {
   return verifyEmbedding(*this, getIds(), getResult(), getGrad(), "result", "grad");
 }
 
-/// Tensors of layer normalisation that are there (null: the op has none).
-static LogicalResult verifyLayerNorm(Operation *op, Value input, ArrayRef<std::pair<StringRef, Value>> likeInput,
-                                     ArrayRef<std::pair<StringRef, Value>> perFeature, Value mean, Value rstd) {
+/// C1 to C4 of the norms and their gradients.
+static LogicalResult verifyNorm(Operation *op, Value input, ArrayRef<std::pair<StringRef, Value>> likeInput,
+                                ArrayRef<std::pair<StringRef, Value>> perFeature,
+                                ArrayRef<std::pair<StringRef, Value>> statistics) {
   // C1
   if (failed(requireRank(op, "input", input, 1)))
     return failure();
@@ -292,29 +293,85 @@ static LogicalResult verifyLayerNorm(Operation *op, Value input, ArrayRef<std::p
         failed(requireElement(op, name, value, elementOf(input))))
       return failure();
   // C4
-  if (failed(requireStatistics(op, "mean", mean, shapeOf(input).drop_back(), input)))
-    return failure();
-  return requireStatistics(op, "rstd", rstd, shapeOf(input).drop_back(), input);
-}
-
-LogicalResult LayerNormOp::verify() {
-  if (failed(verifyLayerNorm(*this, getInput(), {{"result", getResult()}},
-                             {{"weight", getWeight()}, {"bias", getBias()}}, getMean(), getRstd())))
-    return failure();
-  // C5
-  if (getEpsilon().convertToDouble() < 0)
-    return emitOpError() << "epsilon is " << getEpsilon().convertToDouble() << ", expected at least 0";
+  for (auto [name, value] : statistics)
+    if (failed(requireStatistics(op, name, value, shapeOf(input).drop_back(), input)))
+      return failure();
   return success();
 }
 
+static LogicalResult requireEpsilon(Operation *op, APFloat epsilon) {
+  if (epsilon.convertToDouble() >= 0)
+    return success();
+  return op->emitOpError() << "epsilon is " << epsilon.convertToDouble() << ", expected at least 0";
+}
+
+LogicalResult LayerNormOp::verify() {
+  if (failed(verifyNorm(*this, getInput(), {{"result", getResult()}}, {{"weight", getWeight()}, {"bias", getBias()}},
+                        {{"mean", getMean()}, {"rstd", getRstd()}})))
+    return failure();
+  return requireEpsilon(*this, getEpsilon()); // C5
+}
+
 LogicalResult LayerNormInputGradOp::verify() {
-  return verifyLayerNorm(*this, getInput(), {{"grad", getGrad()}, {"result", getResult()}}, {{"weight", getWeight()}},
-                         getMean(), getRstd());
+  return verifyNorm(*this, getInput(), {{"grad", getGrad()}, {"result", getResult()}}, {{"weight", getWeight()}},
+                    {{"mean", getMean()}, {"rstd", getRstd()}});
 }
 
 LogicalResult LayerNormWeightGradOp::verify() {
-  return verifyLayerNorm(*this, getInput(), {{"grad", getGrad()}},
-                         {{"weight_grad", getWeightGrad()}, {"bias_grad", getBiasGrad()}}, getMean(), getRstd());
+  return verifyNorm(*this, getInput(), {{"grad", getGrad()}},
+                    {{"weight_grad", getWeightGrad()}, {"bias_grad", getBiasGrad()}},
+                    {{"mean", getMean()}, {"rstd", getRstd()}});
+}
+
+LogicalResult RmsNormOp::verify() {
+  if (failed(
+          verifyNorm(*this, getInput(), {{"result", getResult()}}, {{"weight", getWeight()}}, {{"rstd", getRstd()}})))
+    return failure();
+  return requireEpsilon(*this, getEpsilon()); // C5
+}
+
+LogicalResult RmsNormInputGradOp::verify() {
+  return verifyNorm(*this, getInput(), {{"grad", getGrad()}, {"result", getResult()}}, {{"weight", getWeight()}},
+                    {{"rstd", getRstd()}});
+}
+
+LogicalResult RmsNormWeightGradOp::verify() {
+  return verifyNorm(*this, getInput(), {{"grad", getGrad()}}, {{"result", getResult()}}, {{"rstd", getRstd()}});
+}
+
+LogicalResult RotaryOp::verify() {
+  if (failed(requireRank(*this, "input", getInput(), 3))) // C1
+    return failure();
+  Shape shape = shapeOf(getInput());
+  // C2
+  if (shape.back() % 2 != 0)
+    return emitOpError() << "input has shape " << toString(shape) << ", expected an even last dimension";
+  if (failed(requireShape(*this, "positions", getPositions(), {shape[1]}))) // C3
+    return failure();
+  if (failed(requireLike(*this, "result", getResult(), getInput()))) // C4
+    return failure();
+  // C5
+  if (!(getTheta().convertToDouble() > 0))
+    return emitOpError() << "theta is " << getTheta().convertToDouble() << ", expected more than 0";
+  // C6
+  std::optional<APFloat> factor = getFactor(), low = getLowFreqFactor(), high = getHighFreqFactor();
+  std::optional<uint64_t> original = getOriginalMaxPositionEmbeddings();
+  int present = factor.has_value() + low.has_value() + high.has_value() + original.has_value();
+  if (present == 0)
+    return success();
+  if (present != 4)
+    return emitOpError() << "has " << present << " of factor, low_freq_factor, high_freq_factor and "
+                         << "original_max_position_embeddings, expected all or none";
+  // C7
+  if (!(factor->convertToDouble() >= 1))
+    return emitOpError() << "factor is " << factor->convertToDouble() << ", expected at least 1";
+  if (!(low->convertToDouble() > 0 && low->convertToDouble() < high->convertToDouble()))
+    return emitOpError() << "low_freq_factor is " << low->convertToDouble() << " and high_freq_factor "
+                         << high->convertToDouble() << ", expected 0 < low_freq_factor < high_freq_factor";
+  if (static_cast<int64_t>(*original) < 1)
+    return emitOpError() << "original_max_position_embeddings is " << static_cast<int64_t>(*original)
+                         << ", expected at least 1";
+  return success();
 }
 
 /// C1 to C6 of attention and its gradient.

@@ -1,4 +1,4 @@
-//===- NNLayerOps.td - embedding, norm and attention ------------*- tablegen -*-===//
+//===- NNLayerOps.td - embedding, norms, rotary, attention ------*- tablegen -*-===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -101,6 +101,94 @@ def NN_LayerNormWeightGradOp : NN_ComputeOp<"layer_norm_weight_grad"> {
   }];
   let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_Tensor:$mean, NN_Tensor:$rstd);
   let results = (outs NN_Tensor:$weight_grad, NN_Tensor:$bias_grad);
+}
+
+def NN_RmsNormOp : NN_ComputeOp<"rms_norm", [NN_Differentiable]> {
+  let summary = "x[.., h], weight[h] -> y[.., h], rstd[..]";
+  let description = [{
+    Per row of the last dimension: rstd = 1/√(mean(x²) + epsilon), y = x·rstd·weight. rstd is for the gradient ops; a gradient with respect to
+    it does not exist.
+
+    - C1: the input has at least one dimension.
+    - C2: the result has the input's shape and element type.
+    - C3: weight has the shape [h] and the input's element type.
+    - C4: rstd has the input's shape without h, and f32 elements (f64 for an f64 input).
+    - C5: `epsilon` >= 0.
+
+    ```mlir
+    %y, %rstd = nn.rms_norm %x, %w {epsilon = 1.0e-5} : (tensor<8x32xf32>, tensor<32xf32>) -> (tensor<8x32xf32>, tensor<8xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_Tensor:$weight, F64Attr:$epsilon);
+  let results = (outs NN_Tensor:$result, NN_Tensor:$rstd);
+}
+
+def NN_RmsNormInputGradOp : NN_ComputeOp<"rms_norm_input_grad", [NN_InPlace]> {
+  let summary = "grad[.., h], x[.., h], weight[h], rstd[..] -> gradient of x";
+  let description = [{
+    With n = x·rstd and g = grad·weight per row: rstd·(g - n·mean(g·n)), the mean over h.
+
+    - C1: the input has at least one dimension.
+    - C2: grad and result have the input's shape and element type.
+    - C3: weight has the shape [h] and the input's element type.
+    - C4: rstd has the input's shape without h, and f32 elements (f64 for an f64 input).
+
+    ```mlir
+    %g = nn.rms_norm_input_grad %grad, %x, %w, %rstd
+        : (tensor<8x32xf32>, tensor<8x32xf32>, tensor<32xf32>, tensor<8xf32>) -> tensor<8x32xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_Tensor:$weight, NN_Tensor:$rstd);
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_RmsNormWeightGradOp : NN_ComputeOp<"rms_norm_weight_grad"> {
+  let summary = "grad[.., h], x[.., h], rstd[..] -> gradient of weight[h]";
+  let description = [{
+    The sum over all rows of grad·x·rstd.
+
+    - C1: the input has at least one dimension.
+    - C2: grad has the input's shape and element type.
+    - C3: the result has the shape [h] and the input's element type.
+    - C4: rstd has the input's shape without h, and f32 elements (f64 for an f64 input).
+
+    ```mlir
+    %dw = nn.rms_norm_weight_grad %grad, %x, %rstd : (tensor<8x32xf32>, tensor<8x32xf32>, tensor<8xf32>) -> tensor<32xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$grad, NN_Tensor:$input, NN_Tensor:$rstd);
+  let results = (outs NN_Tensor:$result);
+}
+
+def NN_RotaryOp : NN_ComputeOp<"rotary", [NN_InPlace, NN_Differentiable]> {
+  let summary = "rotary position embedding: x[b, s, .., d], positions[s] -> like x";
+  let description = [{
+    Rotates each pair (x[i], x[i + d/2]), i < d/2, by the angle a = position · θᵢ with θᵢ = theta^(-2i/d):
+
+        y[i] = x[i]·cos a - x[i + d/2]·sin a        y[i + d/2] = x[i + d/2]·cos a + x[i]·sin a
+
+    `inverse` rotates by -a: the gradient is the same op on the gradient, with the other `inverse`.
+
+    With `factor` the frequencies are scaled as for Llama 3. With w = original_max_position_embeddings · θᵢ / 2π turns over the original length:
+    θᵢ where w > high_freq_factor, θᵢ/factor where w < low_freq_factor, and between (1-t)·θᵢ/factor + t·θᵢ with
+    t = (w - low_freq_factor)/(high_freq_factor - low_freq_factor).
+
+    - C1: the input has at least three dimensions.
+    - C2: d is even.
+    - C3: positions have the shape [s].
+    - C4: the result has the input's shape and element type.
+    - C5: `theta` > 0.
+    - C6: `factor`, `low_freq_factor`, `high_freq_factor` and `original_max_position_embeddings` are all there or all absent.
+    - C7: `factor` >= 1, 0 < `low_freq_factor` < `high_freq_factor`, `original_max_position_embeddings` >= 1.
+
+    ```mlir
+    %y = nn.rotary %q, %positions {theta = 1.0e4, inverse = false} : (tensor<2x8x4x64xf32>, tensor<8xi32>) -> tensor<2x8x4x64xf32>
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$input, NN_IntTensor:$positions, F64Attr:$theta, BoolAttr:$inverse,
+                       OptionalAttr<F64Attr>:$factor, OptionalAttr<F64Attr>:$low_freq_factor,
+                       OptionalAttr<F64Attr>:$high_freq_factor, OptionalAttr<I64Attr>:$original_max_position_embeddings);
+  let results = (outs NN_Tensor:$result);
 }
 
 def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable], NN_MatrixCost> {
