@@ -70,10 +70,28 @@ def gpt2_parameters(config):
     return result + norm("transformer.ln_f")
 
 
-def gpt2_weights(config):
-    """{name: (shape, array of floats)}"""
+def llama_parameters(config):
+    """The same of a LlamaForCausalLM with an untied head and no biases."""
+    width, inner, heads = config["hidden_size"], config["intermediate_size"], config["num_attention_heads"]
+    head = width // heads
+    result = [("model.embed_tokens.weight", [config["vocab_size"], width], 0, 1 / 16)]
+    for layer in range(config["num_hidden_layers"]):
+        h = f"model.layers.{layer}."
+        result += [(h + "input_layernorm.weight", [width], 1, 1 / 8)]
+        result += [(h + f"self_attn.{name}_proj.weight", [count * head, width], 0, 1 / 8)
+                   for name, count in (("q", heads), ("k", config["num_key_value_heads"]), ("v", config["num_key_value_heads"]))]
+        result += [(h + "self_attn.o_proj.weight", [width, heads * head], 0, 1 / 16),
+                   (h + "post_attention_layernorm.weight", [width], 1, 1 / 8),
+                   (h + "mlp.gate_proj.weight", [inner, width], 0, 1 / 8), (h + "mlp.up_proj.weight", [inner, width], 0, 1 / 16),
+                   (h + "mlp.down_proj.weight", [width, inner], 0, 1 / 32)]
+    return result + [("model.norm.weight", [width], 1, 1 / 8), ("lm_head.weight", [config["vocab_size"], width], 0, 1 / 16)]
+
+
+def weights(config):
+    """{name: (shape, array of floats)} of a config.json's model."""
+    parameters = {"gpt2": gpt2_parameters, "llama": llama_parameters}[config["model_type"]]
     return {name: (shape, hashed_tensor(name, math.prod(shape), centre, scale))
-            for name, shape, centre, scale in gpt2_parameters(config)}
+            for name, shape, centre, scale in parameters(config)}
 
 
 def write_safetensors(path, tensors, metadata=None):
@@ -140,7 +158,7 @@ def main():
         config = json.load(file)
     os.makedirs(sys.argv[2], exist_ok=True)
     path = os.path.join(sys.argv[2], "model.safetensors")
-    write_safetensors(path, gpt2_weights(config), {"format": "pt"})
+    write_safetensors(path, weights(config), {"format": "pt"})
     print(sha256(path))
 
 

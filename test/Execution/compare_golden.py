@@ -112,7 +112,7 @@ def run(fixture, binaries, work, options):
     model, data = os.path.join(ROOT, golden["model"]), os.path.join(fixture, "data.safetensors")
     weights = os.path.join(work, "model.safetensors")
     with open(model) as file:
-        hashed.write_safetensors(weights, hashed.gpt2_weights(json.load(file)), {"format": "pt"})
+        hashed.write_safetensors(weights, hashed.weights(json.load(file)), {"format": "pt"})
     for path, expected in ((weights, golden["weights_sha256"]), (data, golden["data_sha256"])):
         if hashed.sha256(path) != expected:
             sys.exit(f"error: {path} is not the file that the fixture was made with")
