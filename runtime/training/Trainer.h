@@ -37,11 +37,13 @@ struct TrainerOptions {
   int threadsPerRank = 0;       ///< 0: cores / ranks.
   std::optional<uint64_t> streamFuzz;
   double timeoutSeconds = 60;
-  bool checkNumerics = false;
+  bool checkNumerics = false; ///< Stop at the first instruction with an output that is not finite.
   bool verify = true; ///< Off only to see what a broken plan does.
   bool dryRun = false;
   /// Called after each step by the thread of the rank that reports.
   std::function<void(const StepMetrics &)> onStep;
+  /// Called with the error that ended the run when some rank has not followed within the timeout (it is stuck in a kernel): ends the process.
+  std::function<void(const Status &)> onStuck;
 };
 
 /// Reads, checks and runs the plan; reports progress on standard error and the memory at the end on standard output.

@@ -15,6 +15,7 @@
 #include <CLI/CLI.hpp>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 
 using namespace modelpar::runtime;
 
@@ -23,6 +24,10 @@ static constexpr int kUserError = 1, kInternalError = 2;
 static int fail(const std::string &message, int code) {
   std::fprintf(stderr, "modelpar-run: error: %s\n", message.c_str());
   return code;
+}
+
+static int fail(const Status &status) {
+  return fail(status.message(), status.code() == StatusCode::Internal ? kInternalError : kUserError);
 }
 
 /// Options of the full tool that this version refuses by name, so that nobody takes them for done.
@@ -76,7 +81,7 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_option("--threads-per-rank", o.threadsPerRank, "default: cores / ranks")->check(CLI::Range(1, 1024));
   app.add_option("--stream-fuzz", streamFuzz, "delay the heads of streams at random, from this seed");
   app.add_option("--timeout", o.timeoutSeconds, "seconds that a rank waits for others")->check(real(1e-3, 1e9))->capture_default_str();
-  app.add_flag("--check-numerics", o.checkNumerics, "stop at the first loss or gradient that is not finite, and name it");
+  app.add_flag("--check-numerics", o.checkNumerics, "stop at the first instruction with an output that is not finite, and name it");
   app.add_flag("!--no-verify", o.verify, "run a plan that the verifier was not asked about");
   app.add_flag("--dry-run", o.dryRun, "check everything, print the plan's summary and memory, run nothing");
 }
@@ -103,7 +108,8 @@ int main(int argc, char **argv) {
   if (app.count("--stream-fuzz"))
     options.streamFuzz = streamFuzz;
   parseDataFormat(format, options.data.format);
-  if (Status status = train(options); !status.ok())
-    return fail(status.message(), status.code() == StatusCode::Internal ? kInternalError : kUserError);
-  return 0;
+  // A rank that is stuck in a kernel cannot be joined: the process ends under it.
+  options.onStuck = [](const Status &status) { std::_Exit(fail(status.in("some ranks are stuck outside any collective"))); };
+  Status status = train(options);
+  return status.ok() ? 0 : fail(status);
 }

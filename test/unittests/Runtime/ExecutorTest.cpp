@@ -430,6 +430,7 @@ TEST(Executor, NotANumberIsFoundWhereItStarts) {
     return executor.runStep({}, inputs);
   });
   EXPECT_EQ(status.message(), "rank 0, step 1, micro-batch 0, main[1] scale: output 0 is not finite at element 2");
+  EXPECT_EQ(status.code(), StatusCode::InvalidInput); // No bug: exit code 1.
 }
 
 std::string loadError(const Plan &plan) {

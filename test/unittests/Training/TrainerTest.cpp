@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <gmock/gmock.h>
 #include <sstream>
+#include <thread>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
@@ -219,8 +220,21 @@ TEST_F(TrainerTest, NumericsAreChecked) {
   Status status = train(o);
   testing::internal::GetCapturedStderr();
   EXPECT_EQ(status.code(), StatusCode::InvalidInput);
-  EXPECT_THAT(status.message(), HasSubstr("step 1: loss is "));
-  EXPECT_THAT(status.message(), HasSubstr("parameter 'w'"));
+  EXPECT_THAT(status.message(), testing::ContainsRegex("rank [01], step 1, micro-batch 0, .*: output 0 is not finite at element"));
+}
+
+/// Rank 0 is busy outside any collective while rank 1 loses patience.
+TEST_F(TrainerTest, AStuckRankIsReported) {
+  TrainerOptions o = options(linearPlan({1, 2, 1}));
+  o.timeoutSeconds = 0.2;
+  o.onStep = [](const StepMetrics &) { std::this_thread::sleep_for(std::chrono::seconds(2)); };
+  std::string reported;
+  o.onStuck = [&](const Status &status) { reported = status.message(); };
+  testing::internal::CaptureStderr();
+  Status status = train(o);
+  testing::internal::GetCapturedStderr();
+  EXPECT_THAT(reported, HasSubstr("no arrival of rank 0 within 0.2 s"));
+  EXPECT_EQ(status.message(), reported);
 }
 
 TEST_F(TrainerTest, RefusesWhatItCannotDo) {
