@@ -115,6 +115,19 @@ TEST(Gradient, Gpt2Tiny) { checkModel("gpt2-tiny.json", 7); }
 
 TEST(Gradient, LlamaTiny) { checkModel("llama-tiny.json", 7); }
 
+TEST(Gradient, LlamaVariant) {
+  // No groups of heads, tied, with biases; dropout is the same in each evaluation.
+  pipelines::CompileOptions options = inDouble("llama.json", 1);
+  options.sequence = 7;
+  pipelines::CompileResult compiled = compileText(
+      R"({"model_type": "llama", "vocab_size": 31, "max_position_embeddings": 32, "hidden_size": 12,
+          "intermediate_size": 20, "num_hidden_layers": 2, "num_attention_heads": 3, "head_dim": 6,
+          "attention_bias": true, "mlp_bias": true, "attention_dropout": 0.3, "tie_word_embeddings": true})",
+      options);
+  ASSERT_TRUE(compiled.ok);
+  checkGradients(compiled.plan);
+}
+
 class Activation : public ::testing::TestWithParam<const char *> {};
 TEST_P(Activation, Gradient) {
   checkGraph(std::string(R"({"op": "activation", "attributes": {"kind": ")") + GetParam() +

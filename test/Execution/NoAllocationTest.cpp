@@ -88,7 +88,7 @@ TEST(Interposer, Counts) {
 
 TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
   auto [tp, dp] = GetParam();
-  for (const char *model : {"mlp.json", "gpt2-tiny.json"}) {
+  for (const char *model : {"mlp.json", "gpt2-tiny.json", "llama-tiny.json"}) {
     pipelines::CompileOptions options = compileOptions(model, tp * dp);
     options.tp = tp;
     options.dp = dp;

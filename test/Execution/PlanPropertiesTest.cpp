@@ -68,7 +68,8 @@ TEST(Plan, TensorParallelismSplitsTheModelWhateverTheBatch) {
           return double(item.bytes);
       return 0.0;
     };
-    EXPECT_LT(parameterBytes(compileModel(two).plan), 0.6 * parameterBytes(compileModel(one).plan)) << "batch " << batch;
+    EXPECT_LT(parameterBytes(compileModel(two).plan), 0.6 * parameterBytes(compileModel(one).plan))
+        << "batch " << batch;
   }
 }
 
@@ -122,5 +123,31 @@ TEST_P(Dropout, DropsTheSameElementsUnderEveryPlan) {
 INSTANTIATE_TEST_SUITE_P(Meshes, Dropout,
                          ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2},
                                            std::pair<int64_t, int64_t>{2, 2}));
+
+/// Every variant of a llama config that llama-tiny is not: tied, with biases and attention dropout, heads whose widths
+/// do not add up to the hidden size.
+std::string llamaVariant() {
+  return R"({"model_type": "llama", "vocab_size": 96, "max_position_embeddings": 32, "hidden_size": 24,
+             "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
+             "head_dim": 6, "attention_bias": true, "mlp_bias": true, "attention_dropout": 0.3,
+             "tie_word_embeddings": true})";
+}
+
+class LlamaVariant : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+
+TEST_P(LlamaVariant, IsThatOfOneRank) {
+  auto [tp, dp] = GetParam();
+  pipelines::CompileOptions one = tiny(1, 1), parallel = tiny(tp, dp);
+  one.modelFile = parallel.modelFile = "llama.json";
+  parallel.microBatch = 2;
+  RunResult a = run(compileText(llamaVariant(), one).plan, {}), b = run(compileText(llamaVariant(), parallel).plan, {});
+  ASSERT_EQ(a.error, "");
+  ASSERT_EQ(b.error, "");
+  Agreement agreement = compare(a, b);
+  EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
+}
+INSTANTIATE_TEST_SUITE_P(Meshes, LlamaVariant,
+                         ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{4, 1},
+                                           std::pair<int64_t, int64_t>{1, 2}, std::pair<int64_t, int64_t>{2, 2}));
 
 } // namespace

@@ -53,6 +53,22 @@ func.func @step(%x: tensor<8x4xf32>, %u: tensor<8xf32>, %g: tensor<4xf32>, %s: t
 
 // -----
 
+nn.parameter @w : tensor<4x4xf32> init <zeros> checkpoint "w" [4, 4]
+func.func private @model(%x: tensor<8x4xf32>, %u: tensor<8xf32>, %w: tensor<4x4xf32>, %g: tensor<4xf32>) -> tensor<f32> {
+  %0 = nn.matmul %x, %w {subscripts = "bd,df->bf"} : (tensor<8x4xf32>, tensor<4x4xf32>) -> tensor<8x4xf32>
+  // expected-error@+1 {{'nn.rms_norm' op is not differentiable in its result 'rstd', which has a gradient}}
+  %n, %rstd = nn.rms_norm %0, %g {epsilon = 0.0} : (tensor<8x4xf32>, tensor<4xf32>) -> (tensor<8x4xf32>, tensor<8xf32>)
+  %l = nn.squared_error %rstd, %u : (tensor<8xf32>, tensor<8xf32>) -> tensor<f32>
+  return %l : tensor<f32>
+}
+func.func @step(%x: tensor<8x4xf32>, %u: tensor<8xf32>, %g: tensor<4xf32>, %s: tensor<16xf64>) -> tensor<f32> {
+  %w = nn.read_parameter @w : tensor<4x4xf32>
+  %0 = call @model(%x, %u, %w, %g) : (tensor<8x4xf32>, tensor<8xf32>, tensor<4x4xf32>, tensor<4xf32>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
+
+// -----
+
 // A member of a packed tensor that the loss does not use.
 nn.parameter @w : tensor<4x4xf32> init <zeros> checkpoint "w" [4, 4]
 func.func private @model(%u: tensor<4xf32>, %w: tensor<4x4xf32>) -> tensor<f32> {
