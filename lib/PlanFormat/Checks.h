@@ -50,6 +50,8 @@ struct ProgramEffects {
     Use write = Use::None; ///< The same of writes.
     std::string reader;    ///< The first instruction that reads it.
     TypeId left = -1;      ///< Type of the last value written.
+    /// The instruction that wrote it, when it is an alias: an intermediate result that no other program may read.
+    std::string intermediate;
   };
   std::map<BufferId, BufferUse> buffers;
 };

@@ -34,15 +34,17 @@ void merge(Clock &into, const Clock &from) {
 }
 
 /// A value in one expansion of a body. Bytes belong to the identity that wrote them last. Aliases of one value, and the
-/// values of one buffer, are a family: the same bytes under several types. A member that has content of its own
+/// values of one buffer, are a family: the same bytes for several tensors in turn. A member that has content of its own
 /// (written, or found there by a read) may be read only as long as no other member was written: an in-place result ends
-/// the life of what it was made from. A member without content of its own is a view of whatever the family holds.
+/// the life of what it was made from. An alias has no content until it is written. Values of one buffer that were not
+/// written are views of what another of them left.
 struct Identity {
   int32_t root = -1;    ///< The family.
   BufferId buffer = -1; ///< The buffer this is, if any.
   int32_t frame = -1;
   ValueId value = -1;
   bool hasContent = false;
+  bool isAlias = false;
 };
 
 struct Place {
@@ -121,7 +123,7 @@ private:
       Place &p = places[v];
       if (p.identity >= 0)
         return;
-      Identity identity{-1, -1, id, static_cast<ValueId>(v), false};
+      Identity identity{-1, -1, id, static_cast<ValueId>(v), false, value.storage == Value::Storage::Alias};
       switch (value.storage) {
       case Value::Storage::Argument:
         p = bound[value.index];
@@ -346,6 +348,7 @@ private:
       ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
       effect.write = std::max(effect.write, use);
       effect.left = place.type;
+      effect.intermediate = identities_[place.identity].isAlias ? nodeText(node) : std::string();
     }
   }
 
@@ -367,12 +370,15 @@ private:
   bool sameFamily(int32_t a, int32_t b) const { return identities_[a].root == identities_[b].root; }
 
   bool mayRead(int32_t reader, int32_t written) const {
-    return reader == written || (sameFamily(reader, written) && !identities_[reader].hasContent);
+    if (reader == written)
+      return true;
+    auto isBuffer = [&](int32_t id) { return identities_[id].buffer >= 0 && !identities_[id].isAlias; };
+    return sameFamily(reader, written) && isBuffer(reader) && isBuffer(written) && !identities_[reader].hasContent;
   }
 
   void exposed(int32_t node, const Place &place, Use use) {
     BufferId buffer = identities_[place.identity].buffer;
-    if (buffer < 0)
+    if (buffer < 0 || identities_[place.identity].isAlias)
       return findings_.add(nodeText(node),
                            "reads " + valueText(place.identity) + ", which no instruction before it has written");
     identities_[place.identity].hasContent = true;
@@ -405,6 +411,10 @@ private:
   }
 
   void overwritten(int32_t node, const Place &place, const Segment &segment) {
+    if (!identities_[place.identity].hasContent)
+      return findings_.add(nodeText(node), "reads " + valueText(place.identity) +
+                                               ", which no instruction before it has written: its bytes hold " +
+                                               valueText(segment.identity) + " of " + nodeText(segment.writer));
     findings_.add(nodeText(node), "reads " + valueText(place.identity) + ", whose bytes " + nodeText(segment.writer) +
                                       " has overwritten with " + valueText(segment.identity));
   }

@@ -19,6 +19,7 @@ struct Slot {
   Content content = Content::Nothing;
   int32_t microBatch = -1; ///< Of the last write.
   TypeId type = -1;        ///< Of the last write.
+  std::string intermediate; ///< As in BufferUse, of the last write.
   std::set<int32_t> added; ///< Sum: micro-batches in it.
 };
 
@@ -77,6 +78,9 @@ private:
         buffer.kind == Buffer::Kind::OptimizerState || buffer.kind == Buffer::Kind::Scalars)
       return;
     const Slot &held = slot(id, entry.microBatch);
+    if (!held.intermediate.empty())
+      findings_.add(use.reader, "reads buffer " + buffer.name + ", which holds an intermediate result of " +
+                                    held.intermediate + ": what makes the buffer's value is missing");
     std::string run = " on micro-batch " + std::to_string(entry.microBatch);
     if (use.read == Use::Sum || use.read == Use::Add) {
       bool begins = use.read == Use::Sum && entry.microBatch == 0;
@@ -112,6 +116,7 @@ private:
     held.content = use.write == Use::Plain ? Slot::Content::Written : Slot::Content::Sum;
     held.microBatch = entry.microBatch;
     held.type = use.left;
+    held.intermediate = use.intermediate;
     held.added.insert(entry.microBatch);
   }
 
@@ -141,6 +146,8 @@ private:
   }
 
   void whole(const std::string &where, const Slot &held) {
+    if (!held.intermediate.empty())
+      findings_.add(where, "is left with an intermediate result of " + held.intermediate);
     if (held.type >= 0 && plan_.types[held.type].sharding.isPartial())
       findings_.add(where, "is left with " + describe(plan_.types[held.type]) +
                                ", expected a whole value: a reduction is missing");

@@ -54,7 +54,7 @@ struct Value {
     Argument, ///< `index`-th argument of a block: the caller's buffer.
     Buffer,   ///< `index` into Stage::buffers, in a program.
     Local,    ///< `offset` bytes after the frame (block) or the arena (program): lives inside this body only.
-    Alias     ///< The bytes of value `index` of this body, under another type (an in-place result).
+    Alias     ///< The bytes of value `index` of this body for another tensor: an in-place result, written before it is read.
   };
   TypeId type = 0;
   Storage storage = Storage::Local;

@@ -26,32 +26,38 @@ static constexpr uint32_t kCompute = 0, kCommunication = 1;
 // Buffers
 //===----------------------------------------------------------------------===//
 
-Value BodyEmitter::handle(unsigned slot, const Place &place, RankedTensorType type) {
+Value BodyEmitter::use(StringAttr buffer, RankedTensorType type) {
+  Value &use = uses_[{buffer, type}];
+  if (!use)
+    use = plan::UseOp::create(builder_, builder_.getUnknownLoc(), plan::BufferType::get(type), FlatSymbolRefAttr::get(buffer));
+  return use;
+}
+
+/// Every value has a handle of its own, an in-place result too: so the plan says which instruction must have run before a read.
+Value BodyEmitter::makeHandle(Value value) {
   Location loc = builder_.getUnknownLoc();
+  auto type = cast<RankedTensorType>(value.getType());
   auto bufferType = plan::BufferType::get(type);
-  if (place.kind == Place::Kind::Buffer) {
-    Value &use = uses_[{place.buffer, type}];
-    if (!use)
-      use = plan::UseOp::create(builder_, loc, bufferType, FlatSymbolRefAttr::get(place.buffer));
-    return use;
+  const Place &place = storage_.placeOf(value);
+  Value base;
+  if (place.kind == Place::Kind::Local) {
+    Value &local = bases_[storage_.slotOf(value)];
+    if (!local)
+      return local = plan::AllocOp::create(builder_, loc, bufferType, static_cast<uint64_t>(tensors_[type].bytes), IntegerAttr());
+    base = local;
+  } else {
+    base = place.kind == Place::Kind::Argument ? arguments_[place.index] : use(place.buffer, type);
+    if (storage_.isKept(value) && base.getType() == bufferType)
+      return base;
   }
-  Value &base = bases_[slot];
-  if (!base) {
-    if (place.kind == Place::Kind::Argument)
-      base = arguments_[place.index];
-    else
-      base = plan::AllocOp::create(builder_, loc, bufferType, static_cast<uint64_t>(tensors_[type].bytes), IntegerAttr());
-  }
-  if (base.getType() == bufferType)
-    return base;
-  Value &alias = typed_[{slot, type}];
-  if (!alias)
-    alias = plan::AliasOp::create(builder_, loc, bufferType, base);
-  return alias;
+  return plan::AliasOp::create(builder_, loc, bufferType, base);
 }
 
 Value BodyEmitter::handle(Value value) {
-  return handle(storage_.slotOf(value), storage_.placeOf(value), cast<RankedTensorType>(value.getType()));
+  value = storage_.canonical(value);
+  if (Value known = handles_.lookup(value))
+    return known;
+  return handles_[value] = makeHandle(value);
 }
 
 SmallVector<Value> BodyEmitter::handles(ValueRange values) {
@@ -64,11 +70,7 @@ SmallVector<Value> BodyEmitter::handles(ValueRange values) {
 
 LogicalResult BodyEmitter::emitCopy(Value value, Place place) {
   auto type = cast<RankedTensorType>(value.getType());
-  Value target;
-  if (place.kind == Place::Kind::Argument)
-    target = arguments_[place.index];
-  else
-    target = handle(0, place, type);
+  Value target = place.kind == Place::Kind::Argument ? arguments_[place.index] : use(place.buffer, type);
   // A sum of one tensor is a copy.
   if (!isa<FloatType>(type.getElementType()))
     return emitError(value.getLoc()) << "a program or block returns " << type

@@ -34,7 +34,8 @@ public:
   mlir::Value handle(mlir::Value value);
 
 private:
-  mlir::Value handle(unsigned slot, const Place &place, mlir::RankedTensorType type);
+  mlir::Value use(mlir::StringAttr buffer, mlir::RankedTensorType type);
+  mlir::Value makeHandle(mlir::Value value);
   mlir::LogicalResult emit(mlir::Operation *op);
   mlir::LogicalResult emitInstruction(mlir::Operation *op);
   void emitLaunch(mlir::Operation *op);
@@ -51,9 +52,9 @@ private:
   Storage &storage_;
   llvm::StringRef deviceKind_;
   mlir::SmallVector<mlir::Value> arguments_;
-  /// Per slot the buffer that was made first; per slot and type an alias of it.
+  /// Per slot the local bytes; per value its handle.
   llvm::DenseMap<unsigned, mlir::Value> bases_;
-  llvm::DenseMap<std::pair<unsigned, mlir::Type>, mlir::Value> typed_;
+  llvm::DenseMap<mlir::Value, mlir::Value> handles_;
   /// Per stage buffer and type: its plan.use.
   llvm::DenseMap<std::pair<mlir::Attribute, mlir::Type>, mlir::Value> uses_;
   /// Contributions whose instruction has been emitted, by accumulation.

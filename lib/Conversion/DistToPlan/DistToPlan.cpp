@@ -269,7 +269,9 @@ void Converter::bindWrites(func::FuncOp function, Storage &storage, SmallVectorI
     StringAttr buffer = parameterBuffer(write.getParameterAttr(), write.getSlot());
     // Bound already when it is written in place; other values could overwrite the buffer before its last read.
     Place place = Place::stageBuffer(buffer);
-    if (!(storage.placeOf(write.getValue()) == place))
+    if (storage.placeOf(write.getValue()) == place)
+      storage.keep(write.getValue());
+    else
       copies.emplace_back(write.getValue(), place);
   }
 }
@@ -281,6 +283,7 @@ void Converter::bindGradients(func::FuncOp function, Storage &storage) {
     if (storage.placeOf(value).kind == Place::Kind::Local)
       storage.bind(value, Place::stageBuffer(addBuffer(unique(parameter.getValue() + ".grad"), plan::BufferKind::gradient, value.getType())));
     StringAttr buffer = storage.placeOf(value).buffer;
+    storage.keep(value);
     parameters_[parameter].gradient = buffer;
     StageBuffer &entry = buffers_.find(buffer)->second;
     entry.kind = plan::BufferKind::gradient;
@@ -311,6 +314,7 @@ LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Sm
       if (!storage.bind(value, place))
         copies.emplace_back(value, place);
     }
+    storage.keep(value);
     found = buffers_.find(place.buffer);
     found->second.kind = plan::BufferKind::output;
     found->second.type = cast<RankedTensorType>(value.getType());

@@ -81,13 +81,18 @@ Contributions modelpar::findContributions(Tensors &tensors, dist::AccumulateOp o
 void Storage::start(Value value, Place place, Overwrite overwrite, Value only) {
   slots_[value] = static_cast<unsigned>(all_.size());
   all_.push_back({place, overwrite, only});
+  if (place.kind != Place::Kind::Local)
+    keep(value);
 }
 
 bool Storage::bind(Value value, Place place) {
   Slot &slot = all_[slotOf(value)];
   if (slot.place.kind == Place::Kind::Local)
     slot.place = place;
-  return slot.place == place;
+  if (!(slot.place == place))
+    return false;
+  keep(value);
+  return true;
 }
 
 /// Operands that result `index` of the op may be written over, best first.
@@ -122,6 +127,12 @@ void Storage::groupResult(Operation *op, unsigned index) {
   start(result, Place(), Overwrite::Anyone);
 }
 
+void Storage::joinFirst(Value sum, Value first) {
+  slots_[sum] = slotOf(first);
+  if (sum.getType() == first.getType())
+    sums_[sum] = first;
+}
+
 void Storage::group(Block &body) {
   for (Operation &op : body) {
     if (auto assume = dyn_cast<dist::AssumeOp>(op)) { // The same bytes, by decree.
@@ -133,7 +144,7 @@ void Storage::group(Block &body) {
       Contributions contributions = findContributions(tensors_, accumulate);
       Value first = contributions.values.front();
       if (contributions.firstIsDirect && placeOf(first).kind == Place::Kind::Local)
-        slots_[accumulate.getResult()] = slotOf(first);
+        joinFirst(accumulate.getResult(), first);
       else
         start(accumulate.getResult(), Place(), Overwrite::Anyone);
       continue;

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Values of one function are grouped into slots: the same bytes under one or more types,
-// one after the other. A result joins the slot of an operand that dies in its op when the
+// Values of one function are grouped into slots: the same bytes, one after the other,
+// under one or more types. A result joins the slot of an operand that dies in its op when the
 // op allows it. A slot is bound to a place outside the function's own frame (an argument
 // of a block, a buffer of a stage) or local.
 //
@@ -61,8 +61,16 @@ public:
   void start(mlir::Value value, Place place, Overwrite overwrite, mlir::Value only = {});
   /// Groups the results of the body's ops that have no slot yet.
   void group(mlir::Block &body);
-  /// Binds the slot of `value`; false when it is bound elsewhere already.
+  /// Binds the slot of `value`, which it keeps; false when it is bound elsewhere already.
   bool bind(mlir::Value value, Place place);
+  /// Says that `value` is what its place holds (found or left there), not an intermediate result in the same bytes.
+  void keep(mlir::Value value) { kept_.insert(canonical(value)); }
+  bool isKept(mlir::Value value) const { return kept_.contains(canonical(value)); }
+  /// The value that `value` is another name of: a sum begun by its first contribution is that contribution.
+  mlir::Value canonical(mlir::Value value) const {
+    mlir::Value first = sums_.lookup(value);
+    return first ? first : value;
+  }
 
   unsigned slotOf(mlir::Value value) const { return slots_.find(value)->second; }
   const Place &placeOf(mlir::Value value) const { return all_[slotOf(value)].place; }
@@ -74,12 +82,15 @@ private:
     mlir::Value only;
   };
   void groupResult(mlir::Operation *op, unsigned index);
+  void joinFirst(mlir::Value sum, mlir::Value first);
   bool mayOverwrite(mlir::Operation *op, unsigned operand, mlir::Value result) const;
   mlir::SmallVector<unsigned> candidates(mlir::Operation *op, unsigned index) const;
 
   Tensors &tensors_;
   CalleeUpdates updates_;
   llvm::DenseMap<mlir::Value, unsigned> slots_;
+  llvm::DenseSet<mlir::Value> kept_;
+  llvm::DenseMap<mlir::Value, mlir::Value> sums_;
   std::vector<Slot> all_;
 };
 

@@ -9,13 +9,14 @@
 #partial = #dist.sharding<[{}, {}], partial={"tp":sum}>
 module attributes {dist.mesh = #dist.mesh<["tp"=2]>} {
 
-// The chain matmul, all_reduce, add lives in the output; the reduction is in place under another type.
+// The chain matmul, all_reduce, add lives in the output; what is there before the last result are tensors of their own.
 // CHECK: plan.block @chain ins(%[[X:.*]]: {{.*}}, %[[W:.*]]: {{.*}}, %[[B:.*]]: {{.*}}) outs(%[[Y:[a-z0-9]*]]: {{.*}}) {
 // CHECK-NOT: plan.alloc
 // CHECK: %[[P:.*]] = plan.alias %[[Y]] : {{.*}} as {{.*}}
 // CHECK: plan.launch "matmul" ins(%[[X]], %[[W]] : {{.*}}) outs(%[[P]] : {{.*}}) {flops = 2.560000e+02 : f64, subscripts = "bi,io->bo"}
-// CHECK: plan.collective all_reduce ins(%[[P]] : {{.*}}) outs(%[[Y]] : {{.*}}) over [#plan.axis<"tp", 2>] reduce "sum" stream 1
-// CHECK: plan.launch "add" ins(%[[Y]], %[[B]] : {{.*}}) outs(%[[Y]] : {{.*}})
+// CHECK: %[[R:.*]] = plan.alias %[[Y]] : {{.*}} as {{.*}}
+// CHECK: plan.collective all_reduce ins(%[[P]] : {{.*}}) outs(%[[R]] : {{.*}}) over [#plan.axis<"tp", 2>] reduce "sum" stream 1
+// CHECK: plan.launch "add" ins(%[[R]], %[[B]] : {{.*}}) outs(%[[Y]] : {{.*}})
 func.func private @chain(%x: tensor<8x4xf32, #row>, %w: tensor<4x8xf32, #col>, %b: tensor<8xf32, #vec>) -> tensor<8x8xf32, #whole> {
   %0 = nn.matmul %x, %w {subscripts = "bi,io->bo"} : (tensor<8x4xf32, #row>, tensor<4x8xf32, #col>) -> tensor<8x8xf32, #partial>
   %1 = dist.all_reduce %0 over ["tp"] kind sum : (tensor<8x8xf32, #partial>) -> tensor<8x8xf32, #whole>

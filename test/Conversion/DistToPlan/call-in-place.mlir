@@ -21,9 +21,10 @@ module attributes {dist.mesh = #dist.mesh<["dp"=2]>} {
   // CHECK: plan.program @stage0.backward
   // CHECK-DAG: %[[A:.*]] = plan.use @act.0
   // CHECK-DAG: %[[X:.*]] = plan.use @x
-  // CHECK: plan.call @grad ins(%[[A]], %[[X]] : {{.*}}) outs(%[[A]] : {{.*}})
+  // CHECK: %[[G:.*]] = plan.alias %[[A]]
+  // CHECK: plan.call @grad ins(%[[A]], %[[X]] : {{.*}}) outs(%[[G]] : {{.*}})
   // CHECK: %[[R:.*]] = plan.alloc
-  // CHECK: plan.call @residual ins(%[[A]], %[[X]] : {{.*}}) outs(%[[R]] : {{.*}})
+  // CHECK: plan.call @residual ins(%[[G]], %[[X]] : {{.*}}) outs(%[[R]] : {{.*}})
   func.func @stage0.backward(%x: tensor<4x4xf32, #v> {nn.input = "x"}, %a: tensor<4x4xf32, #v> {dist.buffer = "act.0", dist.per_micro_batch}) attributes {dist.program = "backward", dist.stage = 0 : i64} {
     %0 = call @grad(%a, %x) : (tensor<4x4xf32, #v>, tensor<4x4xf32, #v>) -> tensor<4x4xf32, #v>
     %1 = call @residual(%0, %x) : (tensor<4x4xf32, #v>, tensor<4x4xf32, #v>) -> tensor<4x4xf32, #v>

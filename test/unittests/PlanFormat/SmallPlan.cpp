@@ -255,8 +255,8 @@ private:
     b.collective("all_reduce", {dp}, {b.buffer(stage_, lossSum)}, {b.buffer(stage_, loss)}, {}, done);
     for (int l = 0; l < 2; ++l) {
       ValueId weight = b.buffer(stage_, w[l]), value = b.buffer(stage_, v[l]);
-      b.kernel("sgd", {weight, grads[2 * l], step}, {b.alias(W, weight)}).waits = {l ? second : first};
-      b.kernel("sgd", {value, grads[2 * l + 1], step}, {b.alias(V, value)});
+      b.kernel("sgd", {weight, grads[2 * l], step}, {weight}).waits = {l ? second : first};
+      b.kernel("sgd", {value, grads[2 * l + 1], step}, {value});
     }
     b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
   }

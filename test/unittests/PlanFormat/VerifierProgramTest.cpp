@@ -204,12 +204,11 @@ TEST(VerifyProgram, ChainsOfInPlaceResults) {
   Body &update = program(plan, kUpdate);
   constexpr TypeId kPartial = 9, kWhole = 1;
   BodyBuilder b(plan, update);
-  ValueId base = b.local(kPartial), first = b.alias(kWhole, base), second = b.alias(kWhole, base),
-          view = b.alias(kWhole, base);
+  ValueId base = b.local(kPartial), first = b.alias(kWhole, base), second = b.alias(kWhole, base);
   b.kernel("fill", {}, {base});
   b.kernel("negate", {base}, {first});
   b.kernel("negate", {first}, {second});
-  b.kernel("negate", {view}, {base});
+  b.kernel("negate", {second}, {base});
   b.kernel("negate", {base}, {base});
   int64_t more = std::max<int64_t>(0, update.frameBytes - (plan.stages[0].arenaBytes - plan.stages[0].transientOffset));
   plan.stages[0].arenaBytes += more;
@@ -217,6 +216,30 @@ TEST(VerifyProgram, ChainsOfInPlaceResults) {
   EXPECT_EQ(findings(plan), "");
   b.kernel("negate", {first}, {base});
   EXPECT_THAT(findings(plan), HasSubstr("has overwritten with"));
+}
+
+TEST(VerifyProgram, AnInPlaceResultThatNothingMakes) {
+  Plan plan = smallPlan();
+  Body &update = program(plan, kUpdate);
+  BodyBuilder b(plan, update);
+  ValueId base = b.local(1), result = b.alias(1, base), out = b.local(1);
+  b.kernel("fill", {}, {base});
+  b.kernel("negate", {result}, {out});
+  plan.stages[0].arenaBytes += 1 << 16;
+  plan.stages[0].memory.back().bytes += 1 << 16;
+  EXPECT_THAT(findings(plan), AllOf(HasSubstr("(negate, stream 0): reads value"),
+                                    HasSubstr("which no instruction before it has written: its bytes hold value")));
+}
+
+TEST(VerifyProgram, ABufferLeftWithAnIntermediateResult) {
+  // The update leaves its result as an alias of the weight: something that should have made the weight of it is missing.
+  Plan plan = smallPlan();
+  Body &update = program(plan, kUpdate);
+  BodyBuilder b(plan, update);
+  Instruction &sgd = update.instructions[3];
+  ASSERT_EQ(sgd.op, "sgd");
+  sgd.outputs = {b.alias(1, sgd.inputs[0])};
+  EXPECT_THAT(findings(plan), AllOf(HasSubstr("parameter l0.w: is left with an intermediate result of"), HasSubstr("(sgd")));
 }
 
 TEST(VerifyProgram, OneBufferUnderTwoTypes) {

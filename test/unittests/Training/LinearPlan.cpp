@@ -138,7 +138,7 @@ private:
     b.kernel("sum_squares", {whole}, {squares});
     ValueId total = reduce(b, {"tp"}, squares, b.local(Scalar0));
     b.kernel("clip_scale", {total, step}, {b.buffer(stage_, norm), scale});
-    b.kernel("sgd", {weight, whole, scale, step}, {b.alias(W, weight)}).attributes["weight_decay"] = true;
+    b.kernel("sgd", {weight, whole, scale, step}, {weight}).attributes["weight_decay"] = true;
   }
 
   const LinearPlanOptions &o;

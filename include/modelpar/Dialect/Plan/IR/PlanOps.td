@@ -213,9 +213,12 @@ def Plan_AllocOp : Plan_Op<"alloc", [Plan_InBody]> {
   let hasVerifier = 1;
 }
 
-def Plan_AliasOp : Plan_Op<"alias", [Pure, Plan_InBody]> {
-  let summary = "the same bytes under another type (an in-place result)";
+def Plan_AliasOp : Plan_Op<"alias", [Plan_InBody]> {
+  let summary = "the bytes of a buffer for another tensor (an in-place result)";
   let description = [{
+    A tensor of its own: an instruction must write it before any reads it, and what the source held is dead after that. Two
+    aliases of one source are never merged, so the op allocates in the eyes of MLIR's passes.
+
     - C1: shape and element type are the same.
 
     ```mlir
@@ -223,7 +226,7 @@ def Plan_AliasOp : Plan_Op<"alias", [Pure, Plan_InBody]> {
     ```
   }];
   let arguments = (ins Plan_BufferType:$source);
-  let results = (outs Plan_BufferType:$result);
+  let results = (outs Res<Plan_BufferType, "", [MemAlloc]>:$result);
   let assemblyFormat = "$source attr-dict `:` type($source) `as` type($result)";
   let hasVerifier = 1;
 }
