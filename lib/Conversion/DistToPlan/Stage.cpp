@@ -39,6 +39,7 @@ public:
   explicit Stager(func::FuncOp step) : step_(step), module_(step->getParentOfType<ModuleOp>()) {}
 
   LogicalResult run() {
+    splitSums();
     if (failed(assignParts()) || failed(findCrossings()))
       return failure();
     nameCrossings();
@@ -55,6 +56,7 @@ private:
     bool used[kNumParts] = {};
   };
 
+  void splitSums();
   LogicalResult assignParts();
   FailureOr<Part> partOfCall(func::CallOp call);
   Part partOfValue(Value value) const;
@@ -95,6 +97,31 @@ FailureOr<Part> Stager::partOfCall(func::CallOp call) {
 
 /// The part that a use of this value belongs to at least: an accumulated value is complete only after all micro-batches.
 Part Stager::partOfValue(Value value) const { return isAccumulated(value) ? Part::Update : definingPart(value); }
+
+/// The contributions to the gradient of a shared parameter are added to its sum one by one, as each is made, not first to each other
+/// in a temporary of the gradient's size.
+void Stager::splitSums() {
+  SmallVector<dist::AccumulateOp> all(step_.getOps<dist::AccumulateOp>());
+  for (dist::AccumulateOp op : all) {
+    SmallVector<Value> contributions;
+    SmallVector<nn::SumOp> split;
+    for (Value input : op.getInputs()) {
+      auto sum = input.getDefiningOp<nn::SumOp>();
+      bool same = sum && llvm::all_of(sum->getOperandTypes(), [&](Type type) { return type == input.getType(); });
+      if (!same || !input.hasOneUse()) {
+        contributions.push_back(input);
+        continue;
+      }
+      llvm::append_range(contributions, sum->getOperands());
+      split.push_back(sum);
+    }
+    if (split.empty())
+      continue;
+    op->setOperands(contributions);
+    for (nn::SumOp sum : split)
+      sum->erase();
+  }
+}
 
 LogicalResult Stager::assignParts() {
   for (Operation &op : step_.getBody().front().without_terminator()) {

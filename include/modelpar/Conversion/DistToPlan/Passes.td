@@ -21,7 +21,8 @@ def DistStage : Pass<"dist-stage", "::mlir::ModuleOp"> {
     Postcondition: phase `staged`. `@step` is gone; `@stage0.forward`, `@stage0.backward` and `@stage0.update` have `dist.program` and
     `dist.stage`. Step inputs are arguments with their `nn.*` attributes. A value that crosses programs is a result of one and an
     argument of the other, with one name (`dist.buffer`), and `dist.per_micro_batch` unless it was accumulated. Programs read
-    parameters themselves. Each `dist.accumulate` stands in the program of its last contribution.
+    parameters themselves. Each `dist.accumulate` stands in the program of its last contribution; an `nn.sum` that only it reads (the
+    gradients of a shared parameter's uses) is gone, so each contribution is added when it is made.
 
     ```mlir
     func.func @step(%x: !x {nn.input = "x"}) -> (!l {nn.output = "loss"}) {
