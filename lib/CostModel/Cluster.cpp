@@ -10,6 +10,7 @@
 #include "modelpar/Json/Json.h"
 
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -137,7 +138,8 @@ bool clusterFromOption(const std::string &option, Cluster &cluster, std::string 
   std::stringstream content;
   if (file)
     content << file.rdbuf();
-  if (!file || file.bad()) {
+  std::error_code ignored;
+  if (!file || file.bad() || std::filesystem::is_directory(option, ignored)) {
     error = "--cluster=" + option + ": expected a cluster file or local:N, the file cannot be read";
     return false;
   }

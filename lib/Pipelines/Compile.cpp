@@ -9,6 +9,7 @@
 
 #include "Summary.h"
 #include "modelpar/CostModel/Cluster.h"
+#include "modelpar/Dialect/Dist/IR/Dist.h"
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 #include "modelpar/Pipelines/MeshChoice.h"
@@ -69,6 +70,8 @@ private:
   bool checkOptions();
   bool chooseCluster();
   bool choosePlacement();
+  bool checkPlaced();
+  bool verifyLoaded();
   bool setNodes(int64_t nodes);
   bool load(const std::string &text);
   bool runPhases();
@@ -136,7 +139,7 @@ bool Compilation::chooseCluster() {
 
 bool Compilation::choosePlacement() {
   if (phase_ >= Phase::Sharded)
-    return true; // The module has its mesh.
+    return checkPlaced(); // The module has its mesh.
   MeshPins pins{options_.pp, options_.dp, options_.cp, options_.ep, options_.tp, options_.microBatch};
   MeshChoice choice;
   if (!chooseMesh(cluster_.numDevices(), globalBatch(), pins, choice, result_.errors))
@@ -148,6 +151,35 @@ bool Compilation::choosePlacement() {
   phaseOptions_.gradSync = options_.gradSync;
   phaseOptions_.verify = options_.verify;
   return true;
+}
+
+/// A module whose placements are decided: options that would decide them are refused, not ignored, and the cluster has its ranks.
+bool Compilation::checkPlaced() {
+  const std::pair<const char *, bool> given[] = {
+      {"--tp", options_.tp.has_value()},   {"--dp", options_.dp.has_value()},           {"--pp", options_.pp.has_value()},
+      {"--cp", options_.cp.has_value()},   {"--ep", options_.ep.has_value()},           {"--micro-batch", options_.microBatch.has_value()},
+      {"--pin", !options_.pins.empty()}};
+  for (auto [option, isGiven] : given)
+    if (isGiven)
+      fail(std::string(option) + ": " + options_.modelFile + " is of phase " + std::string(name(phase_)) +
+           ", which has its placements already; expected a module of phase import or differentiated");
+  if (dist::MeshAttr mesh = dist::getMesh(*module_); mesh && options_.cluster) {
+    const int64_t ranks = mesh.getValue().numRanks();
+    if (ranks != cluster_.numDevices())
+      fail("--cluster=" + *options_.cluster + " has " + std::to_string(cluster_.numDevices()) + " ranks, the mesh of " +
+           options_.modelFile + " has " + std::to_string(ranks));
+  }
+  return result_.errors.empty();
+}
+
+/// What a pass of ours would guarantee must hold for a module that someone hands in.
+bool Compilation::verifyLoaded() {
+  if (!options_.compileFrom || !options_.verify)
+    return true;
+  mlir::PassManager manager(&context_);
+  addPhaseVerifier(manager, phase_);
+  return mlir::succeeded(manager.run(*module_)) ||
+         (result_.errors.empty() && fail(options_.modelFile + ": not a module of phase " + std::string(name(phase_))));
 }
 
 bool Compilation::setNodes(int64_t nodes) {
@@ -189,6 +221,8 @@ bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
     return fail("--compile-to=" + std::string(name(options_.compileTo)) +
                 " comes before --compile-from=" + std::string(name(phase_)));
+  if (!verifyLoaded())
+    return false;
   noteModelFlops();
   if (!dump(phase_))
     return false;

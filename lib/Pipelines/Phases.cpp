@@ -38,12 +38,19 @@ std::optional<Phase> parsePhase(std::string_view text) {
   return std::nullopt;
 }
 
+void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
+  if (phase == Phase::Differentiated)
+    manager.addPass(nn::createVerifyDifferentiated());
+  else if (phase == Phase::Partitioned)
+    manager.addPass(dist::createVerifyPartitioned());
+}
+
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // The model is one forward pass over global tensors. Gradients come before any decision about placement, so that
   // backward communication follows from the backward ops' own rules.
   manager.addPass(nn::createNNDifferentiate());
   if (options.verify)
-    manager.addPass(nn::createVerifyDifferentiated());
+    addPhaseVerifier(manager, Phase::Differentiated);
 }
 
 static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options) {
@@ -66,7 +73,7 @@ static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &opt
   manager.addPass(dist::createDistLowerReshard());
   manager.addPass(dist::createDistMergeCollectives());
   if (options.verify)
-    manager.addPass(dist::createVerifyPartitioned());
+    addPhaseVerifier(manager, Phase::Partitioned);
 }
 
 void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options) {

@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "Files.h"
 #include "Options.h"
 
 #include "mlir/Tools/mlir-opt/MlirOptMain.h"
@@ -16,9 +17,7 @@
 #include "test/lib/TestPasses.h"
 #endif
 
-#include <fstream>
 #include <iostream>
-#include <sstream>
 
 using namespace modelpar::pipelines;
 
@@ -40,27 +39,22 @@ static int fail(const std::string &message) {
   return 1;
 }
 
-static bool writeFile(const std::string &path, const std::string &text) {
-  if (path == "-")
-    return static_cast<bool>(std::cout << text);
-  std::ofstream file(path, std::ios::binary);
-  file << text;
-  file.close();
-  return file.good();
-}
 
 static int compileModel(const Options &options) {
   const std::string &path = options.compile.modelFile;
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (!file || !(text << file.rdbuf()))
-    return fail("cannot read " + path);
+  std::string text, error;
+  if (!readFile(path, text, error))
+    return fail(error);
 
-  CompileResult result = compile(text.str(), options.compile);
+  CompileResult result = compile(text, options.compile);
   for (const std::string &warning : result.warnings)
     std::cerr << "modelpar-opt: warning: " << warning << "\n";
-  for (const std::string &error : result.errors)
-    fail(error);
+  // A module of another phase is wrong in every op.
+  constexpr size_t kMaxErrors = 20;
+  for (size_t i = 0; i < std::min(result.errors.size(), kMaxErrors); ++i)
+    fail(result.errors[i]);
+  if (result.errors.size() > kMaxErrors)
+    std::cerr << "modelpar-opt: and " << result.errors.size() - kMaxErrors << " errors more\n";
   if (!result.ok)
     return 1;
 
@@ -68,10 +62,10 @@ static int compileModel(const Options &options) {
   std::string output = options.output;
   if (output.empty() && !plan)
     output = "-";
-  if (!output.empty() && !writeFile(output, plan ? result.planText : result.ir))
-    return fail("cannot write " + output);
-  if (plan && !options.summary.empty() && !writeFile(options.summary, result.summary))
-    return fail("cannot write " + options.summary);
+  OutputFiles files;
+  if ((!output.empty() && !files.add(output, plan ? result.planText : result.ir, error)) ||
+      (plan && !options.summary.empty() && !files.add(options.summary, result.summary, error)) || !files.commit(error))
+    return fail(error);
   if (plan && options.explain)
     std::cout << explain(result.plan);
   return 0;

@@ -44,6 +44,8 @@ struct PhaseOptions {
 
 /// Adds the passes that lead from the phase before `phase` to `phase` (none for Import and Plan).
 void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options);
+/// Adds the check of what must hold at the end of `phase`, where there is one: for a module that did not come out of its passes.
+void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase);
 
 /// Dialects and passes of modelpar-opt.
 void registerModelparDialects(mlir::DialectRegistry &registry);
