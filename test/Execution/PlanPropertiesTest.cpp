@@ -73,6 +73,27 @@ TEST(Plan, TensorParallelismSplitsTheModelWhateverTheBatch) {
   }
 }
 
+TEST(Plan, PinsChangeThePlanNotTheStep) {
+  pipelines::CompileOptions pinned = tiny(2, 2);
+  pinned.microBatch = 2;
+  pinned.pins = {"wte.weight:[-,-]", "h.*.attn.c_attn.weight:[-,-,-,-]", "h.*.mlp.c_fc.weight:[-,tp]"};
+  pipelines::CompileResult one = compileModel(tiny(1, 1)), other = compileModel(pinned);
+  ASSERT_TRUE(one.ok && other.ok);
+  for (const planformat::Parameter &parameter : other.plan.parameters) {
+    bool split = false;
+    for (const sharding::DimSharding &dim : other.plan.types[parameter.type].sharding.dims)
+      split |= !dim.empty();
+    EXPECT_EQ(split, parameter.name.find("mlp.c_fc") != std::string::npos ||
+                         parameter.name.find("mlp.c_proj.weight") != std::string::npos)
+        << parameter.name;
+  }
+  RunResult a = run(one.plan, {}), b = run(other.plan, {});
+  ASSERT_EQ(a.error, "");
+  ASSERT_EQ(b.error, "");
+  Agreement agreement = compare(a, b);
+  EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
+}
+
 class Gpt2Memory : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 
 TEST_P(Gpt2Memory, IsPlannedExactly) {
