@@ -386,6 +386,10 @@ private:
     if (effect.read == Use::None)
       effect.reader = nodeText(node);
     effect.read = std::max(effect.read, use);
+    if (use == Use::Plain && effect.readAs < 0) {
+      effect.readAs = place.type;
+      effect.reader = nodeText(node);
+    }
   }
 
   //===--------------------------------------------------------------------===//

@@ -17,10 +17,10 @@ using Use = ProgramEffects::Use;
 struct Slot {
   enum class Content : uint8_t { Nothing, Written, Sum };
   Content content = Content::Nothing;
-  int32_t microBatch = -1; ///< Of the last write.
-  TypeId type = -1;        ///< Of the last write.
+  int32_t microBatch = -1;  ///< Of the last write.
+  TypeId type = -1;         ///< Of the last write.
   std::string intermediate; ///< As in BufferUse, of the last write.
-  std::set<int32_t> added; ///< Sum: micro-batches in it.
+  std::set<int32_t> added;  ///< Sum: micro-batches in it.
 };
 
 class ScheduleChecker {
@@ -101,6 +101,23 @@ private:
       findings_.add(use.reader, "reads buffer " + buffer.name + (isUpdate ? " in the update" : run) +
                                     ", whose slot holds micro-batch " + std::to_string(held.microBatch) + " (" +
                                     std::to_string(buffer.slots) + " slots)");
+    else
+      readAs(buffer, use, held);
+  }
+
+  /// What a value is partial over, the time axis aside: micro-batches are counted.
+  std::vector<sharding::PartialAxis> partialOf(TypeId type) const {
+    std::vector<sharding::PartialAxis> partial = plan_.types[type].sharding.partial;
+    std::erase_if(partial, [](const sharding::PartialAxis &p) { return p.axis.name == sharding::kMicroBatchAxis; });
+    return partial;
+  }
+
+  /// A buffer is read as what it was left as: a sum that was left partial is not whole because its reader says so.
+  void readAs(const Buffer &buffer, const ProgramEffects::BufferUse &use, const Slot &held) {
+    if (use.readAs >= 0 && held.type >= 0 && partialOf(use.readAs) != partialOf(held.type))
+      findings_.add(use.reader, "reads buffer " + buffer.name + " as " + describe(plan_.types[use.readAs]) +
+                                    ", but it was left as " + describe(plan_.types[held.type]) +
+                                    ": a reduction is missing or misplaced");
   }
 
   void write(const ScheduleEntry &entry, BufferId id, const ProgramEffects::BufferUse &use) {

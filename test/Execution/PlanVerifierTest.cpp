@@ -110,4 +110,22 @@ TEST(PlanVerifier, ACollectiveOverAnotherAxisIsSeen) {
   EXPECT_GE(changes, 5);
 }
 
+TEST(PlanVerifier, ADeletedCollectiveIsSeen) {
+  Plan plan = compiledPlan();
+  int changes = expectEachIsSeen(
+      plan,
+      [](Instruction &instruction, size_t k) {
+        if (k > 0 || instruction.kind != Instruction::Kind::Collective)
+          return false;
+        instruction.kind = Instruction::Kind::Wait; // Keeps its events, so that only the reduction is missing.
+        instruction.op.clear();
+        instruction.inputs.clear();
+        instruction.outputs.clear();
+        instruction.axes.clear();
+        return true;
+      },
+      "deletion");
+  EXPECT_GE(changes, 5);
+}
+
 } // namespace
