@@ -12,7 +12,10 @@
 #include "modelpar/Json/Json.h"
 #include "modelpar/PlanFormat/Verifier.h"
 
+#include <cerrno>
 #include <charconv>
+#include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <sstream>
@@ -429,12 +432,19 @@ bool readPlan(std::string_view text, Plan &plan, std::string &error) {
 }
 
 bool readPlanFile(const std::string &path, Plan &plan, std::string &error) {
+  // A directory opens as a file does, and reads as an empty one.
+  std::error_code notFound;
+  if (std::filesystem::is_directory(path, notFound)) {
+    error = path + ": expected a plan file, found a directory";
+    return false;
+  }
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
   std::stringstream text;
   if (file)
     text << file.rdbuf();
   if (!file || text.bad()) {
-    error = path + ": cannot be read";
+    error = path + ": cannot be read" + (errno ? std::string(": ") + std::strerror(errno) : std::string());
     return false;
   }
   if (readPlan(text.view(), plan, error))

@@ -17,6 +17,7 @@
 #include "runtime/device/Device.h"
 #include "runtime/kernels/Kernel.h"
 
+#include <atomic>
 #include <optional>
 
 namespace modelpar::runtime {
@@ -50,6 +51,8 @@ struct ExecutorOptions {
   /// --check-numerics: every kernel's outputs are searched for NaN and +∞ (host memory alone); the first one is an
   /// error that names the instruction.
   bool checkNumerics = false;
+  /// When this becomes true, the next instruction of any rank ends the run with an error.
+  const std::atomic<bool> *stop = nullptr;
 };
 
 /// One rank. Create, initialise the buffers, then runStep as often as needed; all by one thread. Plan, device and

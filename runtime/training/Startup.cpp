@@ -14,9 +14,35 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
+
+/// Data and weights are mapped while the run writes: an output in their place would pull them away.
+static Status checkOutputs(const TrainerOptions &options) {
+  const std::pair<const char *, const std::string *> outputs[] = {{"--metrics", &options.metricsPath},
+                                                                  {"--save-weights", &options.saveWeightsPath}};
+  const std::pair<const char *, const std::string *> inputs[] = {
+      {"the plan", &options.planPath}, {"--data", &options.data.path}, {"--init", &options.initPath}};
+  std::error_code ignored;
+  for (const auto &[output, target] : outputs) {
+    if (target->empty())
+      continue;
+    if (std::filesystem::is_directory(*target, ignored))
+      return Status::invalid(std::string(output) + ": expected a file, found the directory '" + *target + "'");
+    // Weights are renamed into place, which would replace a device file.
+    if (target == &options.saveWeightsPath && std::filesystem::exists(*target, ignored) &&
+        !std::filesystem::is_regular_file(*target, ignored))
+      return Status::invalid(std::string(output) + ": '" + *target + "' exists and is not a regular file");
+    for (const auto &[input, source] : inputs)
+      if (!source->empty() && std::filesystem::equivalent(*source, *target, ignored))
+        return Status::invalid(std::string(output) + ": '" + *target + "' is " + input + ", which this run reads");
+  }
+  if (!options.metricsPath.empty() && options.metricsPath == options.saveWeightsPath)
+    return Status::invalid("--metrics and --save-weights name the same file, '" + options.metricsPath + "'");
+  return {};
+}
 
 Status runtime::checkOptions(const TrainerOptions &options) {
   if (options.backend == "cuda")
@@ -28,7 +54,9 @@ Status runtime::checkOptions(const TrainerOptions &options) {
     return Status::invalid("--decay-steps=" + std::to_string(rate.decaySteps) +
                            " counts from the start of the run and must exceed --warmup=" +
                            std::to_string(rate.warmup));
-  return {};
+  if (options.data.path.empty() && options.data.format != DataFormat::Auto)
+    return Status::invalid("--data-format says how to read --data, which is missing");
+  return checkOutputs(options);
 }
 
 Status runtime::checkLauncher() {

@@ -12,7 +12,7 @@
 
 namespace modelpar::runtime {
 
-/// Options that contradict each other or ask for what this build does not have.
+/// Options that contradict each other, ask for what this build does not have or would overwrite an input.
 Status checkOptions(const TrainerOptions &options);
 /// All ranks run in this process: refuses to be one of several processes that mpirun, srun or torchrun started.
 Status checkLauncher();

@@ -106,6 +106,7 @@ Status Run::prepare() {
   ranks_.streamFuzz = options_.streamFuzz;
   ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
   ranks_.executor.checkNumerics = options_.checkNumerics;
+  ranks_.executor.stop = options_.stop;
   ranks_.onStuck = options_.onStuck;
   reporter_ = findReporter(plan_.mesh);
   unitsPerStep_ = tokensPerStep(plan_) ? tokensPerStep(plan_) : plan_.globalBatch;

@@ -13,6 +13,7 @@
 #include "runtime/training/LearningRate.h"
 #include "runtime/training/Metrics.h"
 
+#include <atomic>
 #include <functional>
 
 namespace modelpar::runtime {
@@ -44,6 +45,8 @@ struct TrainerOptions {
   std::function<void(const StepMetrics &)> onStep;
   /// Called with the error that ended the run when some rank has not followed within the timeout (it is stuck in a kernel): ends the process.
   std::function<void(const Status &)> onStuck;
+  /// When this becomes true, the run ends with an error before the next instruction.
+  const std::atomic<bool> *stop = nullptr;
 };
 
 /// Reads, checks and runs the plan; reports progress on standard error and the memory at the end on standard output.

@@ -6,20 +6,37 @@
 //===----------------------------------------------------------------------===//
 //
 // Options alone; the run is in runtime/training. Exit codes: 0, 1 when the user's input or machine does not fit (one message), 2 when
-// a plan or kernel broke its contract.
+// a plan or kernel broke its contract, 128 + N after signal N.
 //
 //===----------------------------------------------------------------------===//
 
 #include "runtime/training/Trainer.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
 using namespace modelpar::runtime;
 
-static constexpr int kUserError = 1, kInternalError = 2;
+static constexpr int kUserError = 1, kInternalError = 2, kSignal = 128;
+
+static std::atomic<bool> stop = false;
+static std::atomic<int> stopSignal = 0;
+
+/// The first signal ends the run before its next instruction, the second the process at once.
+static void stopOnSignals() {
+  struct sigaction action = {};
+  action.sa_handler = [](int signal) {
+    stopSignal = signal;
+    stop = true;
+  };
+  action.sa_flags = SA_RESETHAND;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
 
 static int fail(const std::string &message, int code) {
   std::fprintf(stderr, "modelpar-run: error: %s\n", message.c_str());
@@ -27,6 +44,8 @@ static int fail(const std::string &message, int code) {
 }
 
 static int fail(const Status &status) {
+  if (const int signal = stopSignal)
+    return fail(status.in(signal == SIGINT ? "SIGINT" : "SIGTERM").message(), kSignal + signal);
   return fail(status.message(), status.code() == StatusCode::Internal ? kInternalError : kUserError);
 }
 
@@ -56,6 +75,14 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
         },
         "");
   };
+  // A minus sign would otherwise be taken modulo 2^64.
+  const CLI::Validator natural(
+      [](std::string &text) {
+        uint64_t value = 0;
+        const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+        return error == std::errc() && end == text.data() + text.size() ? std::string() : "expected a number from 0 to 2^64 - 1, found " + text;
+      },
+      "");
   const auto steps = CLI::Range(int64_t{0}, int64_t{1} << 50);
   app.add_option("PLAN", o.planPath, "what modelpar-opt wrote")->required();
   app.add_option("--data", o.data.path, "text, token file or named arrays (default: synthetic data)");
@@ -63,7 +90,7 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
       ->check(CLI::IsMember({"auto", "text", "nanogpt", "llmc", "safetensors"}))
       ->capture_default_str();
   app.add_option("--steps", o.steps, "the last step of the run")->check(CLI::Range(int64_t{1}, int64_t{1} << 50))->capture_default_str();
-  app.add_option("--seed", o.seed, "of weights, batches and dropout")->capture_default_str();
+  app.add_option("--seed", o.seed, "of weights, batches and dropout")->check(natural)->capture_default_str();
   app.add_option("--init", o.initPath, "first weights: a Hugging Face directory or safetensors file");
   app.add_option("--lr", o.learningRate.peak, "learning rate")->check(real(0, 1e6))->capture_default_str();
   app.add_option("--warmup", o.learningRate.warmup, "steps of linear warm-up")->check(steps)->capture_default_str();
@@ -79,7 +106,7 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_option("--backend", o.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}))->capture_default_str();
   app.add_option("--comm", o.comm, "auto, local, mpi or nccl")->check(CLI::IsMember({"auto", "local", "mpi", "nccl"}))->capture_default_str();
   app.add_option("--threads-per-rank", o.threadsPerRank, "default: cores / ranks")->check(CLI::Range(1, 1024));
-  app.add_option("--stream-fuzz", streamFuzz, "delay the heads of streams at random, from this seed");
+  app.add_option("--stream-fuzz", streamFuzz, "delay the heads of streams at random, from this seed")->check(natural);
   app.add_option("--timeout", o.timeoutSeconds, "seconds that a rank waits for others")->check(real(1e-3, 1e9))->capture_default_str();
   app.add_flag("--check-numerics", o.checkNumerics, "stop at the first instruction with an output that is not finite, and name it");
   app.add_flag("!--no-verify", o.verify, "run a plan that the verifier was not asked about");
@@ -110,6 +137,8 @@ int main(int argc, char **argv) {
   parseDataFormat(format, options.data.format);
   // A rank that is stuck in a kernel cannot be joined: the process ends under it.
   options.onStuck = [](const Status &status) { std::_Exit(fail(status.in("some ranks are stuck outside any collective"))); };
+  options.stop = &stop;
+  stopOnSignals();
   Status status = train(options);
   return status.ok() ? 0 : fail(status);
 }

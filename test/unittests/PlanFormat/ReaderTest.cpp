@@ -98,7 +98,9 @@ TEST(PlanFile, Files) {
   EXPECT_TRUE(readPlanFile(path.string(), plan, error)) << error;
   std::filesystem::remove(path);
   EXPECT_FALSE(readPlanFile(path.string(), plan, error));
-  EXPECT_EQ(error, path.string() + ": cannot be read");
+  EXPECT_EQ(error, path.string() + ": cannot be read: No such file or directory");
+  EXPECT_FALSE(readPlanFile(path.parent_path().string(), plan, error));
+  EXPECT_EQ(error, path.parent_path().string() + ": expected a plan file, found a directory");
   EXPECT_FALSE(writePlanFile("/nowhere/at/all.plan", smallPlan(), error));
   EXPECT_EQ(error, "/nowhere/at/all.plan: cannot be written");
 }
