@@ -19,7 +19,7 @@
 using namespace modelpar;
 using namespace modelpar::runtime;
 
-/// Data and weights are mapped while the run writes: an output in their place would pull them away.
+/// An output must not destroy an input; data is even mapped while the run writes.
 static Status checkOutputs(const TrainerOptions &options) {
   const std::pair<const char *, const std::string *> outputs[] = {{"--metrics", &options.metricsPath},
                                                                   {"--save-weights", &options.saveWeightsPath}};
@@ -35,9 +35,13 @@ static Status checkOutputs(const TrainerOptions &options) {
     if (target == &options.saveWeightsPath && std::filesystem::exists(*target, ignored) &&
         !std::filesystem::is_regular_file(*target, ignored))
       return Status::invalid(std::string(output) + ": '" + *target + "' exists and is not a regular file");
-    for (const auto &[input, source] : inputs)
+    for (const auto &[input, source] : inputs) {
+      // Weights may be trained in place: the new ones are renamed over the old when they are whole.
+      if (target == &options.saveWeightsPath && source == &options.initPath)
+        continue;
       if (!source->empty() && std::filesystem::equivalent(*source, *target, ignored))
         return Status::invalid(std::string(output) + ": '" + *target + "' is " + input + ", which this run reads");
+    }
   }
   if (!options.metricsPath.empty() && options.metricsPath == options.saveWeightsPath)
     return Status::invalid("--metrics and --save-weights name the same file, '" + options.metricsPath + "'");
