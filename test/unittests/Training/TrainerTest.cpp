@@ -226,14 +226,14 @@ TEST_F(TrainerTest, NumericsAreChecked) {
 /// Rank 0 is busy outside any collective while rank 1 loses patience.
 TEST_F(TrainerTest, AStuckRankIsReported) {
   TrainerOptions o = options(linearPlan({1, 2, 1}));
-  o.timeoutSeconds = 0.2;
-  o.onStep = [](const StepMetrics &) { std::this_thread::sleep_for(std::chrono::seconds(2)); };
+  o.timeoutSeconds = 1;
+  o.onStep = [](const StepMetrics &) { std::this_thread::sleep_for(std::chrono::seconds(4)); };
   std::string reported;
-  o.onStuck = [&](const Status &status) { reported = status.message(); };
+  o.onStuck = [&](const Status &error) { reported = error.message(); };
   testing::internal::CaptureStderr();
   Status status = train(o);
   testing::internal::GetCapturedStderr();
-  EXPECT_THAT(reported, HasSubstr("no arrival of rank 0 within 0.2 s"));
+  EXPECT_THAT(reported, HasSubstr("no arrival of rank 0 within 1 s"));
   EXPECT_EQ(status.message(), reported);
 }
 
