@@ -63,6 +63,11 @@ private:
   LogicalResult findCrossings();
   void nameCrossings();
   std::string parameterOrOutputOf(Value value);
+  struct Signature {
+    SmallVector<Value> arguments, results;
+    SmallVector<Attribute> argumentAttrs, resultAttrs;
+  };
+  Signature signatureOf(Part part, const llvm::SetVector<Value> &inputs);
   void buildProgram(Part part);
 
   bool isAccumulated(Value value) const { return value.getDefiningOp<dist::AccumulateOp>() != nullptr; }
@@ -211,6 +216,46 @@ void Stager::nameCrossings() {
   }
 }
 
+/// Arguments: the step's inputs in their order, then what earlier programs left. Results: what later programs need, and of the update
+/// the step's own.
+Stager::Signature Stager::signatureOf(Part part, const llvm::SetVector<Value> &inputs) {
+  Block &body = step_.getBody().front();
+  Builder builder(step_.getContext());
+  StringAttr bufferName = builder.getStringAttr(kBufferAttr);
+  auto crossingAttrs = [&](const Crossing &crossing) {
+    SmallVector<NamedAttribute> attrs{{bufferName, builder.getStringAttr(crossing.name)}};
+    if (!crossing.accumulated)
+      attrs.emplace_back(builder.getStringAttr(kPerMicroBatchAttr), builder.getUnitAttr());
+    return builder.getDictionaryAttr(attrs);
+  };
+  Signature signature;
+  for (BlockArgument argument : body.getArguments())
+    if (inputs.contains(argument)) {
+      signature.arguments.push_back(argument);
+      signature.argumentAttrs.push_back(step_.getArgAttrDict(argument.getArgNumber()));
+    }
+  for (auto &[value, crossing] : crossings_) {
+    if (crossing.used[int(part)]) {
+      signature.arguments.push_back(value);
+      signature.argumentAttrs.push_back(crossingAttrs(crossing));
+    }
+    if (definingPart(value) == part) {
+      signature.results.push_back(value);
+      signature.resultAttrs.push_back(crossingAttrs(crossing));
+    }
+  }
+  if (part == Part::Update)
+    for (OpOperand &operand : body.getTerminator()->getOpOperands()) {
+      signature.results.push_back(operand.get());
+      signature.resultAttrs.push_back(step_.getResultAttrDict(operand.getOperandNumber()));
+    }
+  for (SmallVector<Attribute> *all : {&signature.argumentAttrs, &signature.resultAttrs})
+    for (Attribute &attrs : *all)
+      if (!attrs)
+        attrs = builder.getDictionaryAttr({});
+  return signature;
+}
+
 void Stager::buildProgram(Part part) {
   Block &body = step_.getBody().front();
   SmallVector<Operation *> ops;
@@ -233,44 +278,8 @@ void Stager::buildProgram(Part part) {
   if (ops.empty() && !isUpdate)
     return;
 
-  // Arguments: the step's inputs in their order, then what earlier programs left.
+  auto [arguments, results, argumentAttrs, resultAttrs] = signatureOf(part, inputs);
   OpBuilder builder(step_);
-  MLIRContext *context = builder.getContext();
-  StringAttr bufferName = builder.getStringAttr(kBufferAttr);
-  auto crossingAttrs = [&](const Crossing &crossing) {
-    SmallVector<NamedAttribute> attrs{{bufferName, builder.getStringAttr(crossing.name)}};
-    if (!crossing.accumulated)
-      attrs.emplace_back(builder.getStringAttr(kPerMicroBatchAttr), builder.getUnitAttr());
-    return DictionaryAttr::get(context, attrs);
-  };
-  SmallVector<Value> arguments;
-  SmallVector<Attribute> argumentAttrs, resultAttrs;
-  for (BlockArgument argument : body.getArguments())
-    if (inputs.contains(argument)) {
-      arguments.push_back(argument);
-      argumentAttrs.push_back(step_.getArgAttrDict(argument.getArgNumber()));
-    }
-  SmallVector<Value> results;
-  for (auto &[value, crossing] : crossings_) {
-    if (crossing.used[int(part)]) {
-      arguments.push_back(value);
-      argumentAttrs.push_back(crossingAttrs(crossing));
-    }
-    if (definingPart(value) == part) {
-      results.push_back(value);
-      resultAttrs.push_back(crossingAttrs(crossing));
-    }
-  }
-  if (isUpdate)
-    for (OpOperand &operand : body.getTerminator()->getOpOperands()) {
-      results.push_back(operand.get());
-      resultAttrs.push_back(step_.getResultAttrDict(operand.getOperandNumber()));
-    }
-  for (SmallVector<Attribute> *all : {&argumentAttrs, &resultAttrs})
-    for (Attribute &attrs : *all)
-      if (!attrs)
-        attrs = builder.getDictionaryAttr({});
-
   auto type = builder.getFunctionType(TypeRange(ValueRange(arguments)), TypeRange(ValueRange(results)));
   auto program = func::FuncOp::create(builder, step_.getLoc(), ("stage0." + kPartNames[int(part)]).str(), type);
   program->setAttr(kProgramAttr, builder.getStringAttr(kPartNames[int(part)]));
