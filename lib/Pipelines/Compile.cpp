@@ -146,6 +146,7 @@ bool Compilation::choosePlacement() {
     return false;
   phaseOptions_.dp = choice.dp;
   phaseOptions_.tp = choice.tp;
+  phaseOptions_.sequenceParallel = options_.sequenceParallel;
   phaseOptions_.numMicroBatches = choice.numMicroBatches;
   phaseOptions_.pins = options_.pins;
   phaseOptions_.gradSync = options_.gradSync;
@@ -330,12 +331,13 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
       result_.errors.push_back("plan: " + violation.toString());
   if (!result_.errors.empty())
     return false;
+  const bool sequenceParallel = (*module_)->hasAttr("dist.sequence_parallel");
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
-  plan.summary = summarize(plan, cluster_, modelFlops(), std::nullopt);
+  plan.summary = summarize(plan, cluster_, modelFlops(), sequenceParallel, std::nullopt);
   result_.planText = planformat::writePlan(plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  result_.summary = summarize(plan, cluster_, modelFlops(), seconds.count());
+  result_.summary = summarize(plan, cluster_, modelFlops(), sequenceParallel, seconds.count());
   return true;
 }
 

@@ -58,6 +58,7 @@ static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options
   dist::DistAssignPlacementsOptions placement;
   placement.dp = options.dp;
   placement.tp = options.tp;
+  placement.sp = options.sequenceParallel;
   placement.microBatches = options.numMicroBatches;
   for (const std::string &pin : options.pins)
     placement.pins.push_back(pin);

@@ -68,7 +68,7 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
 }
 
 std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops,
-                      std::optional<double> compileSeconds) {
+                      bool sequenceParallel, std::optional<double> compileSeconds) {
   json::Value object = json::Value::object();
   object["model"] = plan.modelName;
   object["world_size"] = plan.mesh.numRanks();
@@ -79,7 +79,7 @@ std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, doubl
   object["num_micro_batches"] = plan.mesh.numMicroBatches();
   object["zero"] = 0;
   object["recompute"] = "none";
-  object["sequence_parallel"] = false;
+  object["sequence_parallel"] = sequenceParallel;
   object["parameters"] = countParameters(plan);
   object["predicted"] = predictedObject(plan, cluster, modelFlops);
   // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.

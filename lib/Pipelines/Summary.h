@@ -13,10 +13,10 @@
 
 namespace modelpar::pipelines {
 
-/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `modelFlops` is of the whole step over all ranks. `compileSeconds` is left out where
+/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `modelFlops` is of the whole step over all ranks. `sequenceParallel`: --sp. `compileSeconds` is left out where
 /// the result must not depend on the clock.
 std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, double modelFlops,
-                      std::optional<double> compileSeconds);
+                      bool sequenceParallel, std::optional<double> compileSeconds);
 
 } // namespace modelpar::pipelines
 

@@ -19,6 +19,8 @@ struct Case {
   int64_t tp, dp, numMicroBatches;
   std::string optimizer;
   int64_t globalBatch = 8;
+  bool sequenceParallel = false;
+  int64_t sequence = 24;
 };
 
 std::string nameOf(const Case &c) {
@@ -26,7 +28,8 @@ std::string nameOf(const Case &c) {
   for (char &letter : name)
     letter = std::isalnum(static_cast<unsigned char>(letter)) ? letter : '_';
   return name + "_tp" + std::to_string(c.tp) + "_dp" + std::to_string(c.dp) + "_mb" +
-         std::to_string(c.numMicroBatches) + "_batch" + std::to_string(c.globalBatch) + "_" + c.optimizer;
+         std::to_string(c.numMicroBatches) + "_batch" + std::to_string(c.globalBatch) + "_" + c.optimizer +
+         (c.sequenceParallel ? "_sp_seq" + std::to_string(c.sequence) : "");
 }
 
 pipelines::CompileOptions optionsOf(const Case &c, int64_t tp, int64_t dp, int64_t numMicroBatches) {
@@ -38,7 +41,8 @@ pipelines::CompileOptions optionsOf(const Case &c, int64_t tp, int64_t dp, int64
   options.microBatch = (share + numMicroBatches - 1) / numMicroBatches;
   options.optimizer = c.optimizer;
   if (c.model != "mlp.json")
-    options.sequence = 24;
+    options.sequence = c.sequence;
+  options.sequenceParallel = c.sequenceParallel;
   return options;
 }
 
@@ -52,10 +56,13 @@ RunOptions runOptions(const std::string &optimizer) {
 /// The run of one rank with one micro-batch, made once for each model, optimizer and batch.
 const RunResult &reference(const Case &c) {
   static std::map<std::string, RunResult> results;
-  const std::string key = c.model + c.optimizer + std::to_string(c.globalBatch);
+  const std::string key = c.model + c.optimizer + std::to_string(c.globalBatch) + "," + std::to_string(c.sequence);
   auto it = results.find(key);
-  if (it == results.end())
-    it = results.emplace(key, run(compileModel(optionsOf(c, 1, 1, 1)).plan, runOptions(c.optimizer))).first;
+  if (it == results.end()) {
+    Case one = c;
+    one.sequenceParallel = false;
+    it = results.emplace(key, run(compileModel(optionsOf(one, 1, 1, 1)).plan, runOptions(c.optimizer))).first;
+  }
   return it->second;
 }
 
@@ -108,6 +115,16 @@ std::vector<Case> cases() {
         list.push_back({"llama-tiny.json", tp, dp, numMicroBatches, optimizer});
     list.push_back({"llama-tiny.json", 3, 1, 1, optimizer, 5});
   }
+  // Sequence parallelism: even shards, shards of 9, 9 and 7, and an empty one.
+  for (const char *model : {"gpt2-tiny.json", "llama-tiny.json"})
+    for (const char *optimizer : {"sgd", "adamw"}) {
+      for (int64_t numMicroBatches : {1, 2}) {
+        for (auto [tp, dp] : {std::pair<int64_t, int64_t>{2, 1}, {4, 1}, {2, 2}})
+          list.push_back({model, tp, dp, numMicroBatches, optimizer, 8, true});
+        list.push_back({model, 3, 1, numMicroBatches, optimizer, 8, true, 25});
+      }
+      list.push_back({model, 3, 2, 2, optimizer, 5, true, 4});
+    }
   return list;
 }
 

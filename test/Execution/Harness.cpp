@@ -231,6 +231,9 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
     for (const planformat::Parameter &parameter : plan.parameters)
       gatherer.add(result.weights, parameter.name, executor.bufferView(parameter.value));
   std::lock_guard<std::mutex> lock(gatherer.mutex());
+  if (executor.rank() == 0)
+    for (const runtime::Traffic &traffic : executor.traffic())
+      result.sentBytes[traffic.axes] = traffic.bytes;
   result.plannedBytes = std::max(result.plannedBytes, executor.plannedBytes());
   result.measuredBytes = std::max(result.measuredBytes, executor.measuredBytes());
   return {};

@@ -24,12 +24,13 @@ using namespace modelpar::test;
 
 namespace {
 
-pipelines::CompileOptions optionsFor(const std::string &model, int64_t tp, int64_t dp) {
+pipelines::CompileOptions optionsFor(const std::string &model, int64_t tp, int64_t dp, bool sp) {
   pipelines::CompileOptions options = compileOptions(model, tp * dp);
   options.tp = tp;
   options.dp = dp;
   options.microBatch = dp == 1 && tp == 1 ? 8 : 2;
   options.optimizer = "sgd";
+  options.sequenceParallel = sp;
   if (model != "mlp.json")
     options.sequence = 12;
   return options;
@@ -42,18 +43,18 @@ std::string readText(const std::string &path) {
   return text.str();
 }
 
-class Mutation : public ::testing::TestWithParam<std::tuple<const char *, const char *>> {};
+class Mutation : public ::testing::TestWithParam<std::tuple<const char *, const char *, bool>> {};
 
 TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
   [[maybe_unused]] static const bool registered = (pipelines::registerModelparPasses(), registerTestPasses(), true);
-  auto [model, mode] = GetParam();
+  auto [model, mode, sp] = GetParam();
   RunOptions runOptions;
   runOptions.steps = 2;
   runOptions.learningRate = 0.5;
-  const RunResult one = run(compileModel(optionsFor(model, 1, 1)).plan, runOptions);
+  const RunResult one = run(compileModel(optionsFor(model, 1, 1, false)).plan, runOptions);
   ASSERT_EQ(one.error, "");
 
-  const pipelines::CompileOptions base = optionsFor(model, 2, 2);
+  const pipelines::CompileOptions base = optionsFor(model, 2, 2, sp);
   const std::string text = readText(base.modelFile);
   int mutated = 0;
   for (int index = 0;; ++index) {
@@ -84,14 +85,20 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
   std::printf("  %d mutations\n", mutated);
 }
 
+std::string caseName(const ::testing::TestParamInfo<Mutation::ParamType> &info) {
+  std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
+  for (char &c : name)
+    c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
+  return name + (std::get<2>(info.param) ? "_sp" : "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
                          ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json", "llama-tiny.json"),
-                                            ::testing::Values("double", "drop", "misplace")),
-                         [](const auto &info) {
-                           std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
-                           for (char &c : name)
-                             c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-                           return name;
-                         });
+                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(false)),
+                         caseName);
+INSTANTIATE_TEST_SUITE_P(SequenceParallel, Mutation,
+                         ::testing::Combine(::testing::Values("gpt2-tiny.json"),
+                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(true)),
+                         caseName);
 
 } // namespace

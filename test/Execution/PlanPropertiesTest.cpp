@@ -7,7 +7,11 @@
 
 #include "Harness.h"
 
+#include "modelpar/CostModel/Cost.h"
+
 #include <gtest/gtest.h>
+
+#include <fstream>
 
 using namespace modelpar;
 using namespace modelpar::test;
@@ -94,6 +98,84 @@ TEST(Plan, PinsChangeThePlanNotTheStep) {
   EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
 }
 
+/// Bytes that a rank sends in one step of gpt2-tiny under tensor parallelism, by the textbook: rings send 2(n-1)/n·N for an
+/// all_reduce of N bytes, and half of it for an all_gather or a reduce_scatter.
+int64_t textbookBytes(int64_t n, int64_t batch, int64_t sequence, bool sp) {
+  const int64_t width = 128, layers = 4, tokens = batch * sequence;
+  auto allReduce = [n](int64_t elements) { return 2 * (n - 1) * elements * 4 / n; };
+  // A layer forward and backward, the embedding, the head's input gradient; statistics of the loss; the gradient norm.
+  const int64_t activations = (4 * layers + 2) * allReduce(tokens * width) + 2 * allReduce(tokens) + allReduce(1);
+  if (!sp)
+    return activations;
+  // One of the two statistics is scattered, two gradients of statistics are gathered: half an all_reduce more.
+  const int64_t gradients = layers * (2 * 2 + 2) * width + 2 * width + 256 * width;
+  return activations + allReduce(tokens) / 2 + allReduce(gradients) + allReduce(1);
+}
+
+class Volume : public ::testing::TestWithParam<std::tuple<int64_t, int64_t, bool>> {};
+
+TEST_P(Volume, IsTheTextbooks) {
+  auto [tp, numMicroBatches, sp] = GetParam();
+  pipelines::CompileOptions options = tiny(tp, 1);
+  options.microBatch = 8 / numMicroBatches;
+  options.sequenceParallel = sp;
+  pipelines::CompileResult compiled = compileModel(options);
+  ASSERT_TRUE(compiled.ok);
+  costmodel::Cluster cluster;
+  std::string text, error;
+  ASSERT_TRUE(costmodel::clusterFromOption(*options.cluster, cluster, text, error)) << error;
+  const costmodel::Prediction prediction = costmodel::predict(compiled.plan, cluster);
+  ASSERT_EQ(prediction.communicationBytesByAxis.size(), 1u);
+  EXPECT_EQ(prediction.communicationBytesByAxis.at("tp"), textbookBytes(tp, 8, 16, sp));
+  RunOptions runOptions;
+  runOptions.steps = 3;
+  RunResult result = run(compiled.plan, runOptions);
+  ASSERT_EQ(result.error, "");
+  ASSERT_EQ(result.sentBytes.size(), 1u);
+  EXPECT_EQ(result.sentBytes.at("tp"), runOptions.steps * textbookBytes(tp, 8, 16, sp));
+}
+INSTANTIATE_TEST_SUITE_P(TensorParallel, Volume,
+                         ::testing::Combine(::testing::Values(2, 4), ::testing::Values(1, 2), ::testing::Bool()));
+
+int64_t activationBytes(const planformat::Plan &plan) {
+  for (const planformat::MemoryItem &item : plan.stages[0].memory)
+    if (item.name == "activations")
+      return item.bytes;
+  return 0;
+}
+
+TEST(Plan, SequenceParallelismSplitsActivations) {
+  for (int64_t tp : {2, 4}) {
+    pipelines::CompileOptions off = tiny(tp, 1), on = off;
+    on.sequenceParallel = true;
+    const pipelines::CompileResult without = compileModel(off), with = compileModel(on);
+    ASSERT_TRUE(without.ok && with.ok);
+    // Kept for the backward pass by a layer and not split by tp: its input, the residual between its halves, two
+    // normalised inputs of matrices. The first two are split by sp, and statistics with them.
+    const int64_t token = 8 * 16 * 4, saved = 4 * 2 * 128 * token * (tp - 1) / tp;
+    EXPECT_LE(activationBytes(with.plan), activationBytes(without.plan) - saved) << "tp " << tp;
+    EXPECT_NE(with.summary.find("\"sequence_parallel\": true"), std::string::npos);
+    EXPECT_NE(without.summary.find("\"sequence_parallel\": false"), std::string::npos);
+  }
+}
+
+TEST(Plan, SequenceParallelismOfOneRankChangesNothing) {
+  pipelines::CompileOptions off = tiny(1, 2), on = off;
+  on.sequenceParallel = true;
+  EXPECT_EQ(compileModel(off).planText, compileModel(on).planText);
+}
+
+TEST(Plan, SequenceParallelismNeedsASequence) {
+  pipelines::CompileOptions options = compileOptions("mlp.json", 2);
+  options.tp = 2;
+  options.sequenceParallel = true;
+  std::ifstream file(options.modelFile);
+  const std::string text((std::istreambuf_iterator<char>(file)), {});
+  const pipelines::CompileResult result = pipelines::compile(text, options);
+  ASSERT_EQ(result.errors.size(), 1u);
+  EXPECT_NE(result.errors[0].find("no sequence for sequence parallelism"), std::string::npos) << result.errors[0];
+}
+
 class Gpt2Memory : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
 
 TEST_P(Gpt2Memory, IsPlannedExactly) {
@@ -125,13 +207,14 @@ std::string withDropout() {
              "resid_pdrop": 0.2, "embd_pdrop": 0.1, "attn_pdrop": 0.3})";
 }
 
-class Dropout : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+class Dropout : public ::testing::TestWithParam<std::tuple<int64_t, int64_t, bool>> {};
 
 TEST_P(Dropout, DropsTheSameElementsUnderEveryPlan) {
-  auto [tp, dp] = GetParam();
+  auto [tp, dp, sp] = GetParam();
   pipelines::CompileOptions one = tiny(1, 1), parallel = tiny(tp, dp);
   one.modelFile = parallel.modelFile = "dropout.json";
   parallel.microBatch = 2;
+  parallel.sequenceParallel = sp;
   RunResult a = run(compileText(withDropout(), one).plan, {}), b = run(compileText(withDropout(), parallel).plan, {});
   ASSERT_EQ(a.error, "");
   ASSERT_EQ(b.error, "");
@@ -142,8 +225,8 @@ TEST_P(Dropout, DropsTheSameElementsUnderEveryPlan) {
   EXPECT_GT(compare(a, off).losses, 10) << "dropout changes nothing";
 }
 INSTANTIATE_TEST_SUITE_P(Meshes, Dropout,
-                         ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{1, 2},
-                                           std::pair<int64_t, int64_t>{2, 2}));
+                         ::testing::Values(std::tuple(2, 1, false), std::tuple(1, 2, false), std::tuple(2, 2, false),
+                                           std::tuple(2, 2, true)));
 
 /// Every variant of a llama config that llama-tiny is not: tied, with biases and attention dropout, heads whose widths
 /// do not add up to the hidden size.

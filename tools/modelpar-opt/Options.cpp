@@ -33,7 +33,7 @@ static std::string commandLine(int argc, char **argv) {
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   Options options;
   CompileOptions &c = options.compile;
-  std::string dropout = "config", from, to = "plan";
+  std::string dropout = "config", sequenceParallel = "off", from, to = "plan";
   std::vector<std::string> phases;
   for (Phase phase : kPhases)
     phases.emplace_back(name(phase));
@@ -62,6 +62,10 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
       ->capture_default_str();
   app.add_option("--tp,--tensor-model-parallel-size", c.tp, "tensor parallelism (left out: chosen)")->check(positive);
   app.add_option("--dp", c.dp, "data parallelism (left out: chosen)")->check(positive);
+  app.add_option("--sp", sequenceParallel, "sequence parallelism: on splits the sequence over tp between the "
+                                           "tensor-parallel regions")
+      ->check(CLI::IsMember({"on", "off"}))
+      ->capture_default_str();
   app.add_option("--pp,--pipeline-model-parallel-size", c.pp, "pipeline parallelism")->check(positive);
   app.add_option("--cp,--context-parallel-size", c.cp, "context parallelism")->check(positive);
   app.add_option("--ep,--expert-model-parallel-size", c.ep, "expert parallelism")->check(positive);
@@ -69,7 +73,6 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
       ->check(positive);
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
   app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
-  addFixed(app, "--sp", "off", "sequence parallelism");
   addFixed(app, "--zero", "0", "sharding of optimizer state, gradients, parameters");
   addFixed(app, "--schedule", "1f1b", "pipeline schedule");
   addFixed(app, "--virtual-stages", "1", "virtual pipeline stages per rank");
@@ -95,6 +98,7 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
     return std::nullopt;
   }
   c.dropout = dropout == "config";
+  c.sequenceParallel = sequenceParallel == "on";
   c.compileTo = *parsePhase(to);
   if (!from.empty())
     c.compileFrom = parsePhase(from);

@@ -31,6 +31,7 @@ struct CompileOptions {
   std::string optimizer = "adamw";
   bool dropout = true; ///< --dropout=config|off
   std::optional<int64_t> tp, dp, pp, cp, ep, microBatch;
+  bool sequenceParallel = false; ///< --sp=on|off
   std::vector<std::string> pins;
   std::string gradSync = "all_reduce";
   std::optional<Phase> compileFrom;

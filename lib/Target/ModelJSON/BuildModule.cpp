@@ -308,9 +308,13 @@ DictionaryAttr ModuleBuilder::inputAttributes(const GraphInput &input) {
   attributes.set(nn::kInputRangeAttr, builder.getF64ArrayAttr({input.low, input.high}));
   SmallVector<StringRef> names(input.dims.begin(), input.dims.end());
   attributes.set(nn::kDimNamesAttr, builder.getStrArrayAttr(names));
-  for (const Dimension &dim : graph.dims)
-    if (auto at = llvm::find(input.dims, dim.name); dim.role == Dimension::Role::Batch && at != input.dims.end())
-      attributes.set(nn::kBatchDimAttr, builder.getI64IntegerAttr(at - input.dims.begin()));
+  for (const Dimension &dim : graph.dims) {
+    auto at = llvm::find(input.dims, dim.name);
+    if (dim.role == Dimension::Role::Plain || at == input.dims.end())
+      continue;
+    auto name = dim.role == Dimension::Role::Batch ? nn::kBatchDimAttr : nn::kSequenceDimAttr;
+    attributes.set(name, builder.getI64IntegerAttr(at - input.dims.begin()));
+  }
   return attributes.getDictionary(builder.getContext());
 }
 

@@ -7,12 +7,14 @@
 //
 // The simple rule: the batch over dp and mb, then pins, then tp on the compatible
 // factor classes with the most matrix work. It decides per class, so a forward op,
-// its gradients and the update of its parameters always agree.
+// its gradients and the update of its parameters always agree. Last, where that
+// leaves tp idle, the sequence gets it (SequenceParallel.h).
 //
 //===----------------------------------------------------------------------===//
 
 #include "FactorClasses.h"
 #include "Pins.h"
+#include "SequenceParallel.h"
 
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
 #include "modelpar/Interfaces/CostOpInterface.h"
@@ -43,15 +45,19 @@ public:
   LogicalResult placeBatch();
   LogicalResult placePins(ArrayRef<std::string> pins);
   void placeTensorParallel();
+  LogicalResult placeSequence();
   LogicalResult write();
   int64_t globalBatch() const { return batchSize; }
+  bool isSequenceParallel() const { return sequence.has_value(); }
   const DimSharding &splitBatchOver() const { return batchAxes; }
 
 private:
   LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
   std::string whyConflict(int id) const;
   std::vector<double> savedWork(const AxisRef &axis) const;
-  TensorSharding shardingOf(Value value) const;
+  /// By the classes, and over the axis of sequence parallelism in `sequenceDim` unless that is -1.
+  TensorSharding shardingOf(Value value, int sequenceDim) const;
+  bool isSummedOverBatch(Value value) const;
   LogicalResult writeFunction(func::FuncOp function, llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials);
 
   ModuleOp module;
@@ -61,6 +67,7 @@ private:
   std::vector<std::string> origins; ///< What decided a class: "the batch", a pin. Empty: nothing has.
   DimSharding batchAxes;
   int64_t batchSize = 0;
+  std::optional<SequenceParallel> sequence;
 };
 
 } // namespace
@@ -261,26 +268,62 @@ void Assigner::placeTensorParallel() {
 }
 
 //===----------------------------------------------------------------------===//
+// Sequence parallelism
+//===----------------------------------------------------------------------===//
+
+LogicalResult Assigner::placeSequence() {
+  auto step = module.lookupSymbol<func::FuncOp>(kStepFunction);
+  std::set<int> ids;
+  for (BlockArgument argument : step.getArguments()) {
+    auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "nn.seq_dim");
+    auto type = dyn_cast<RankedTensorType>(argument.getType());
+    if (!dim || !type)
+      continue;
+    if (dim.getInt() < 0 || dim.getInt() >= type.getRank())
+      return step.emitOpError() << "nn.seq_dim " << dim.getInt() << " on argument " << argument.getArgNumber()
+                                << " of type " << type;
+    ids.insert(classes.classOf(argument, dim.getInt()));
+  }
+  if (ids.empty())
+    return step.emitOpError() << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
+  if (!mesh.has("tp"))
+    return success(); // It shares the ranks of tensor parallelism: there are none.
+  sequence.emplace(classes, axes, std::move(ids), mesh, mesh.axis("tp"));
+  sequence->place(module);
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
 // Attributes
 //===----------------------------------------------------------------------===//
 
-TensorSharding Assigner::shardingOf(Value value) const {
+TensorSharding Assigner::shardingOf(Value value, int sequenceDim) const {
   auto type = dyn_cast<RankedTensorType>(value.getType());
   TensorSharding sharding = TensorSharding::replicated(type ? type.getRank() : 0);
   for (size_t d = 0; d < sharding.dims.size(); ++d)
     sharding.dims[d] = axes[classes.classOf(value, d)];
+  if (sequenceDim >= 0)
+    sharding.dims[sequenceDim].push_back(sequence->splitOver());
   return sharding;
 }
 
+bool Assigner::isSummedOverBatch(Value value) const {
+  auto type = dyn_cast<RankedTensorType>(value.getType());
+  for (int d = 0; type && d < type.getRank(); ++d)
+    if (origins[classes.classOf(value, d)] == "the batch")
+      return false;
+  return true;
+}
+
 /// Shardings of arguments and results. A result that was summed over the batch (a gradient of a parameter, the loss) leaves the
-/// function partial, every other one whole.
+/// function partial, also over the ranks that share its sequence; every other one whole.
 LogicalResult Assigner::writeFunction(func::FuncOp function,
                                       llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials) {
   MLIRContext *context = function.getContext();
   llvm::DenseMap<Value, Partials> partials;
   for (BlockArgument argument : function.getArguments())
     function.setArgAttr(argument.getArgNumber(), DistDialect::getShardingAttrName(),
-                        makeSharding(context, mesh, shardingOf(argument)));
+                        makeSharding(context, mesh, shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1)));
   for (Operation &op : function.getBody().front()) {
     if (auto rule = dyn_cast<ShardingRuleOpInterface>(op)) {
       auto placed = PlacedOp::get(rule, mesh);
@@ -307,9 +350,10 @@ LogicalResult Assigner::writeFunction(func::FuncOp function,
       return llvm::is_contained(batchAxes, axis.axis);
     });
     bool sums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
-    if (isStep || !overBatch || !sums)
+    bool leaves = overBatch || (sequence && isSummedOverBatch(value));
+    if (isStep || !leaves || !sums)
       partial.clear();
-    TensorSharding sharding = shardingOf(value);
+    TensorSharding sharding = shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1);
     sharding.partial = partial;
     function.setResultAttr(i, DistDialect::getShardingAttrName(), makeSharding(context, mesh, sharding));
     results.push_back(std::move(partial));
@@ -324,6 +368,8 @@ LogicalResult Assigner::write() {
     for (auto [i, factor] : llvm::enumerate(factors.rule.factors))
       if (const DimSharding &on = axes[classes.classOf(factors, i)]; !on.empty())
         placement[factor.name] = on;
+    if (int factor = sequence ? sequence->factorOf(factors.op) : -1; factor >= 0)
+      placement[factors.rule.factors[factor].name].push_back(sequence->splitOver());
     factors.op->setAttr(DistDialect::getPlacementAttrName(), makePlacement(context, mesh, std::move(placement)));
   }
   for (const auto &[name, parameter] : classes.parameters()) {
@@ -385,10 +431,12 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     if (failed(assigner.placeBatch()) || failed(assigner.placePins(std::vector<std::string>(pins.begin(), pins.end()))))
       return signalPassFailure();
     assigner.placeTensorParallel();
-    if (failed(assigner.write()))
+    if ((sp && failed(assigner.placeSequence())) || failed(assigner.write()))
       return signalPassFailure();
     module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.splitBatchOver()));
     recordOptions(module, assigner.globalBatch());
+    if (assigner.isSequenceParallel())
+      module->setAttr("dist.sequence_parallel", UnitAttr::get(&getContext()));
   }
 
   /// What later phases need, so that a resumed file needs no option again.

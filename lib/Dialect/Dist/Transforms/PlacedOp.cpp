@@ -131,8 +131,13 @@ Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const sharding::Dim
   if (!isJointlyLinear() || (!overBatch && llvm::any_of(op->getOperands(), isShared)))
     return {};
   Partials common;
+  auto isPlaced = [&](const AxisRef &axis) {
+    return llvm::any_of(placement_, [&](const auto &factor) {
+      return llvm::any_of(factor.second, [&](const AxisRef &placed) { return sharding::overlap(placed, axis); });
+    });
+  };
   for (const sharding::PartialAxis &axis : operands.front())
-    if (axis.kind == sharding::ReduceKind::Sum &&
+    if (axis.kind == sharding::ReduceKind::Sum && !isPlaced(axis.axis) &&
         llvm::all_of(operands, [&](const Partials &other) { return llvm::is_contained(other, axis); }))
       common.push_back(axis);
   return common;

@@ -22,6 +22,9 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
     `tp` goes on the compatible set of classes with the most matrix work. A class is left whole when an op needs it whole, or
     when an op (or a value) has it twice. No op is known by name.
 
+    With `sp`, every op that has `tp` on no factor gets it on the sequence (the class of the inputs' `nn.seq_dim`) where its rule allows.
+    What crosses functions is split on the sequence too, unless some function needs it whole.
+
     Precondition: a module of phase `differentiated`.
     Postcondition: phase `sharded` (docs/Pipeline.md): `dist.mesh` on the module, `dist.placement` on compute ops, `dist.sharding` on arguments and
     results, `dist.storage` on parameters.
@@ -40,6 +43,7 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
     Option<"cp", "cp", "int64_t", "1", "ranks that share the sequence (not supported yet)">,
     Option<"ep", "ep", "int64_t", "1", "ranks that share the experts (not supported yet)">,
     Option<"pp", "pp", "int64_t", "1", "pipeline stages (not supported yet)">,
+    Option<"sp", "sp", "bool", "false", "split the sequence over tp where tp has nothing else to split">,
     Option<"microBatches", "micro-batches", "int64_t", "1", "micro-batches per step">,
     Option<"schedule", "schedule", "std::string", "\"1f1b\"", "recorded as dist.schedule">,
     ListOption<"pins", "pins", "std::string", "PARAMETER-PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]'">

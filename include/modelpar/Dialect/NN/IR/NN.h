@@ -60,6 +60,7 @@ inline constexpr llvm::StringLiteral kInputRoleAttr = "nn.input_role";
 inline constexpr llvm::StringLiteral kInputRangeAttr = "nn.input_range";
 inline constexpr llvm::StringLiteral kDimNamesAttr = "nn.dim_names";
 inline constexpr llvm::StringLiteral kBatchDimAttr = "nn.batch_dim";
+inline constexpr llvm::StringLiteral kSequenceDimAttr = "nn.seq_dim";
 inline constexpr llvm::StringLiteral kOutputAttr = "nn.output";
 inline constexpr llvm::StringLiteral kInstanceAttr = "nn.instance";
 inline constexpr llvm::StringLiteral kRoleAttr = "nn.role";
