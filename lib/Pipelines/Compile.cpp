@@ -7,18 +7,16 @@
 
 #include "modelpar/Pipelines/Compile.h"
 
-#include "Summary.h"
+#include "CheckOptions.h"
+#include "ModuleFacts.h"
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
-#include "modelpar/Interfaces/CostOpInterface.h"
-#include "modelpar/Interfaces/ShardingRuleOpInterface.h"
 #include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
 #include "modelpar/Target/ImportModel.h"
 #include "modelpar/Target/PlanJSON/PlanJSON.h"
 
-#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
@@ -27,7 +25,6 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
-#include <map>
 
 namespace modelpar::pipelines {
 
@@ -52,7 +49,7 @@ public:
 
   bool run(const std::string &text) {
     const auto start = std::chrono::steady_clock::now();
-    if (!checkOptions() || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
+    if (!checkValues(options_, result_.errors) || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
       result_.ir = print();
@@ -67,18 +64,14 @@ private:
     result_.errors.push_back(std::move(message));
     return false;
   }
-  bool checkOptions();
   bool chooseCluster();
   bool choosePlacement();
-  bool checkPlaced();
+  bool checkRanks();
   bool verifyLoaded();
   bool setNodes(int64_t nodes);
   bool load(const std::string &text);
   bool runPhases();
   bool dump(Phase phase);
-  void noteModelFlops();
-  double modelFlops() const;
-  int64_t globalBatch();
   bool emit(const std::string &text, std::chrono::steady_clock::time_point start);
   std::string print();
 
@@ -110,18 +103,6 @@ void Compilation::record(mlir::Diagnostic &diagnostic) {
     result_.warnings.push_back(text);
 }
 
-bool Compilation::checkOptions() {
-  if (options_.dtype != "f32" && options_.dtype != "f64")
-    return fail("--dtype=" + options_.dtype + " is not supported yet; supported: f32");
-  if (options_.optimizer != "adamw" && options_.optimizer != "sgd")
-    return fail("--optimizer=" + options_.optimizer + ": expected adamw or sgd");
-  if (options_.gradSync != "all_reduce")
-    return fail("--grad-sync=" + options_.gradSync + " is not supported yet; supported: all_reduce");
-  if (options_.globalBatch < 1)
-    return fail("--global-batch=" + std::to_string(options_.globalBatch) + ": expected at least 1");
-  return true;
-}
-
 bool Compilation::chooseCluster() {
   std::string error;
   auto kept = (*module_)->getAttrOfType<mlir::StringAttr>(kCluster);
@@ -139,14 +120,19 @@ bool Compilation::chooseCluster() {
 
 bool Compilation::choosePlacement() {
   if (phase_ >= Phase::Sharded)
-    return checkPlaced(); // The module has its mesh.
+    return checkRanks(); // The module has its mesh.
+  const StepInputs inputs = stepInputs(*module_);
   MeshPins pins{options_.pp, options_.dp, options_.cp, options_.ep, options_.tp, options_.microBatch};
   MeshChoice choice;
-  if (!chooseMesh(cluster_.numDevices(), globalBatch(), pins, choice, result_.errors))
+  if (!chooseMesh(cluster_.numDevices(), inputs.batch.value_or(kDefaultGlobalBatch), inputs.hasSequence, pins, choice,
+                  result_.errors))
     return false;
+  phaseOptions_.pp = choice.pp;
   phaseOptions_.dp = choice.dp;
+  phaseOptions_.cp = choice.cp;
   phaseOptions_.tp = choice.tp;
-  phaseOptions_.sequenceParallel = options_.sequenceParallel;
+  phaseOptions_.sequenceParallel = options_.sequenceParallel.value_or(false);
+  phaseOptions_.schedule = options_.schedule.value_or("1f1b");
   phaseOptions_.numMicroBatches = choice.numMicroBatches;
   phaseOptions_.pins = options_.pins;
   phaseOptions_.gradSync = options_.gradSync;
@@ -154,23 +140,15 @@ bool Compilation::choosePlacement() {
   return true;
 }
 
-/// A module whose placements are decided: options that would decide them are refused, not ignored, and the cluster has its ranks.
-bool Compilation::checkPlaced() {
-  const std::pair<const char *, bool> given[] = {
-      {"--tp", options_.tp.has_value()},   {"--dp", options_.dp.has_value()},           {"--pp", options_.pp.has_value()},
-      {"--cp", options_.cp.has_value()},   {"--ep", options_.ep.has_value()},           {"--micro-batch", options_.microBatch.has_value()},
-      {"--pin", !options_.pins.empty()}};
-  for (auto [option, isGiven] : given)
-    if (isGiven)
-      fail(std::string(option) + ": " + options_.modelFile + " is of phase " + std::string(name(phase_)) +
-           ", which has its placements already; expected a module of phase import or differentiated");
-  if (dist::MeshAttr mesh = dist::getMesh(*module_); mesh && options_.cluster) {
-    const int64_t ranks = mesh.getValue().numRanks();
-    if (ranks != cluster_.numDevices())
-      fail("--cluster=" + *options_.cluster + " has " + std::to_string(cluster_.numDevices()) + " ranks, the mesh of " +
-           options_.modelFile + " has " + std::to_string(ranks));
-  }
-  return result_.errors.empty();
+/// A module whose placements are decided: the cluster has its ranks.
+bool Compilation::checkRanks() {
+  dist::MeshAttr mesh = dist::getMesh(*module_);
+  if (!mesh || !options_.cluster)
+    return true;
+  const int64_t ranks = mesh.getValue().numRanks();
+  return ranks == cluster_.numDevices() ||
+         fail("--cluster=" + *options_.cluster + " has " + std::to_string(cluster_.numDevices()) +
+              " ranks, the mesh of " + options_.modelFile + " has " + std::to_string(ranks));
 }
 
 /// What a pass of ours would guarantee must hold for a module that someone hands in.
@@ -197,17 +175,19 @@ bool Compilation::setNodes(int64_t nodes) {
 bool Compilation::load(const std::string &text) {
   if (llvm::StringRef(options_.modelFile).ends_with(".mlir") || options_.compileFrom) {
     phase_ = options_.compileFrom.value_or(Phase::Import);
+    if (!checkAgainstModule(options_, phase_, result_.errors))
+      return false;
     module_ = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context_), options_.modelFile);
     return static_cast<bool>(module_) || !result_.errors.empty() ? static_cast<bool>(module_)
                                                                  : fail(options_.modelFile + ": not a module");
   }
   target::ModelOptions model;
   model.fileName = options_.modelFile;
-  model.globalBatch = options_.globalBatch;
+  model.globalBatch = options_.globalBatch.value_or(kDefaultGlobalBatch);
   model.sequence = options_.sequence;
-  model.dtype = options_.dtype;
-  model.dropout = options_.dropout;
-  model.optimizer = options_.optimizer;
+  model.dtype = options_.dtype.value_or("f32");
+  model.dropout = options_.dropout.value_or(true);
+  model.optimizer = options_.optimizer.value_or("adamw");
   target::ImportDiagnostics diagnostics;
   module_ = target::importModel(context_, text, model, diagnostics);
   result_.errors.insert(result_.errors.end(), diagnostics.errors.begin(), diagnostics.errors.end());
@@ -224,7 +204,8 @@ bool Compilation::runPhases() {
                 " comes before --compile-from=" + std::string(name(phase_)));
   if (!verifyLoaded())
     return false;
-  noteModelFlops();
+  if (phase_ == Phase::Import)
+    noteModelFlops(*module_);
   if (!dump(phase_))
     return false;
   for (Phase phase : kPhases) {
@@ -243,57 +224,6 @@ bool Compilation::runPhases() {
       return false;
   }
   return true;
-}
-
-/// Operations of the matrix products of one block function, over all factors' global sizes.
-static double matrixFlops(mlir::func::FuncOp function) {
-  double flops = 0;
-  function.walk([&](CostOpInterface op) {
-    auto ruled = llvm::dyn_cast<ShardingRuleOpInterface>(op.getOperation());
-    if (!ruled || !op.isMatrixOp())
-      return;
-    double points = 1;
-    for (const sharding::Factor &factor : ruled.getShardingRule().factors)
-      points *= double(factor.size);
-    flops += points * op.getFlopsPerPoint();
-  });
-  return flops;
-}
-
-static constexpr llvm::StringLiteral kModelFlops = "nn.model_flops";
-
-/// Model FLOPs of a step, on the imported module: the forward pass and twice that for the backward pass. An attribute,
-/// so that later phases and resumed files know them.
-void Compilation::noteModelFlops() {
-  if (phase_ != Phase::Import)
-    return;
-  mlir::SymbolTable symbols(*module_);
-  auto step = symbols.lookup<mlir::func::FuncOp>("step");
-  if (!step)
-    return;
-  std::map<std::string, double> perFunction;
-  double forward = 0;
-  step.walk([&](mlir::func::CallOp call) {
-    auto [it, isNew] = perFunction.try_emplace(call.getCallee().str(), 0.0);
-    if (auto callee = isNew ? symbols.lookup<mlir::func::FuncOp>(call.getCallee()) : mlir::func::FuncOp())
-      it->second = matrixFlops(callee);
-    forward += it->second;
-  });
-  (*module_)->setAttr(kModelFlops, mlir::FloatAttr::get(mlir::Float64Type::get(&context_), 3 * forward));
-}
-
-/// Of the imported module: a resumed one may have another batch than the options' default.
-int64_t Compilation::globalBatch() {
-  if (auto step = module_->lookupSymbol<mlir::func::FuncOp>("step"))
-    for (unsigned i = 0; i < step.getNumArguments(); ++i)
-      if (auto dim = step.getArgAttrOfType<mlir::IntegerAttr>(i, "nn.batch_dim"))
-        return llvm::cast<mlir::RankedTensorType>(step.getArgument(i).getType()).getDimSize(unsigned(dim.getInt()));
-  return options_.globalBatch;
-}
-
-double Compilation::modelFlops() const {
-  auto attribute = (*module_)->getAttrOfType<mlir::FloatAttr>(kModelFlops);
-  return attribute ? attribute.getValueAsDouble() : 0;
 }
 
 std::string Compilation::print() {
@@ -331,13 +261,13 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
       result_.errors.push_back("plan: " + violation.toString());
   if (!result_.errors.empty())
     return false;
-  const bool sequenceParallel = (*module_)->hasAttr("dist.sequence_parallel");
+  const SummaryFacts facts = summaryFacts(*module_);
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
-  plan.summary = summarize(plan, cluster_, modelFlops(), sequenceParallel, std::nullopt);
+  plan.summary = summarize(plan, cluster_, facts, std::nullopt);
   result_.planText = planformat::writePlan(plan);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  result_.summary = summarize(plan, cluster_, modelFlops(), sequenceParallel, seconds.count());
+  result_.summary = summarize(plan, cluster_, facts, seconds.count());
   return true;
 }
 

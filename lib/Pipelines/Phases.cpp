@@ -56,10 +56,13 @@ static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &
 static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // Forward, backward and update are there: one assignment of axes to factor classes covers all three.
   dist::DistAssignPlacementsOptions placement;
+  placement.pp = options.pp;
   placement.dp = options.dp;
+  placement.cp = options.cp;
   placement.tp = options.tp;
   placement.sp = options.sequenceParallel;
   placement.microBatches = options.numMicroBatches;
+  placement.schedule = options.schedule;
   for (const std::string &pin : options.pins)
     placement.pins.push_back(pin);
   manager.addPass(dist::createDistAssignPlacements(std::move(placement)));

@@ -41,7 +41,10 @@ static json::Value meshObject(const sharding::Mesh &mesh) {
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t microBatch(const Plan &plan) {
-  return ceilDiv(ceilDiv(plan.globalBatch, plan.mesh.size("dp")), plan.mesh.numMicroBatches());
+  int64_t share = ceilDiv(plan.globalBatch, plan.mesh.size("dp"));
+  if (!plan.sequence) // Without a sequence, cp splits the batch.
+    share = ceilDiv(share, plan.mesh.size("cp"));
+  return ceilDiv(share, plan.mesh.numMicroBatches());
 }
 
 static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops) {
@@ -67,21 +70,21 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   return object;
 }
 
-std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops,
-                      bool sequenceParallel, std::optional<double> compileSeconds) {
+std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts,
+                      std::optional<double> compileSeconds) {
   json::Value object = json::Value::object();
   object["model"] = plan.modelName;
   object["world_size"] = plan.mesh.numRanks();
   object["mesh"] = meshObject(plan.mesh);
-  object["schedule"] = "1f1b";
+  object["schedule"] = facts.schedule;
   object["virtual_stages"] = 1;
   object["micro_batch"] = microBatch(plan);
   object["num_micro_batches"] = plan.mesh.numMicroBatches();
   object["zero"] = 0;
   object["recompute"] = "none";
-  object["sequence_parallel"] = sequenceParallel;
+  object["sequence_parallel"] = facts.sequenceParallel;
   object["parameters"] = countParameters(plan);
-  object["predicted"] = predictedObject(plan, cluster, modelFlops);
+  object["predicted"] = predictedObject(plan, cluster, facts.modelFlops);
   // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.
   object["search"] = {
       {"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};

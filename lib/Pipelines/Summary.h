@@ -13,10 +13,17 @@
 
 namespace modelpar::pipelines {
 
-/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `modelFlops` is of the whole step over all ranks. `sequenceParallel`: --sp. `compileSeconds` is left out where
-/// the result must not depend on the clock.
-std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, double modelFlops,
-                      bool sequenceParallel, std::optional<double> compileSeconds);
+/// What a plan does not say by itself.
+struct SummaryFacts {
+  double modelFlops = 0; ///< Of the whole step over all ranks.
+  bool sequenceParallel = false;
+  std::string schedule = "1f1b";
+};
+
+/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where the result must
+/// not depend on the clock.
+std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts,
+                      std::optional<double> compileSeconds);
 
 } // namespace modelpar::pipelines
 

@@ -33,7 +33,7 @@ static std::string commandLine(int argc, char **argv) {
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   Options options;
   CompileOptions &c = options.compile;
-  std::string dropout = "config", sequenceParallel = "off", from, to = "plan";
+  std::string dropout, sequenceParallel, from, to = "plan";
   std::vector<std::string> phases;
   for (Phase phase : kPhases)
     phases.emplace_back(name(phase));
@@ -49,32 +49,26 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
                  "where the plan (or with --compile-to the module) goes; - is standard output");
   app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine (default: local:1)");
   app.add_option("--nodes", c.nodes, "number of nodes; overrides the cluster file")->check(positive);
-  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks")
-      ->check(positive)
-      ->capture_default_str();
+  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks (default: 8)")->check(positive);
   app.add_option("--seq", c.sequence, "sequence length (default: the model's maximum)")->check(positive);
-  app.add_option("--dtype", c.dtype, "compute type: f32")->capture_default_str();
-  app.add_option("--optimizer", c.optimizer, "adamw or sgd")
-      ->check(CLI::IsMember({"adamw", "sgd"}))
-      ->capture_default_str();
-  app.add_option("--dropout", dropout, "config: as the model says; off")
-      ->check(CLI::IsMember({"config", "off"}))
-      ->capture_default_str();
+  app.add_option("--dtype", c.dtype, "compute type: f32 (default)");
+  app.add_option("--optimizer", c.optimizer, "adamw (default) or sgd")->check(CLI::IsMember({"adamw", "sgd"}));
+  app.add_option("--dropout", dropout, "config (default): as the model says; off")->check(CLI::IsMember({"config", "off"}));
   app.add_option("--tp,--tensor-model-parallel-size", c.tp, "tensor parallelism (left out: chosen)")->check(positive);
   app.add_option("--dp", c.dp, "data parallelism (left out: chosen)")->check(positive);
   app.add_option("--sp", sequenceParallel, "sequence parallelism: on splits the sequence over tp between the "
-                                           "tensor-parallel regions")
-      ->check(CLI::IsMember({"on", "off"}))
-      ->capture_default_str();
-  app.add_option("--pp,--pipeline-model-parallel-size", c.pp, "pipeline parallelism")->check(positive);
-  app.add_option("--cp,--context-parallel-size", c.cp, "context parallelism")->check(positive);
+                                           "tensor-parallel regions (default: off)")
+      ->check(CLI::IsMember({"on", "off"}));
+  app.add_option("--pp,--pipeline-model-parallel-size", c.pp, "pipeline stages (default: 1)")->check(positive);
+  app.add_option("--cp,--context-parallel-size", c.cp, "context parallelism (default: 1)")->check(positive);
   app.add_option("--ep,--expert-model-parallel-size", c.ep, "expert parallelism")->check(positive);
-  app.add_option("--micro-batch,--micro-batch-size", c.microBatch, "sequences per micro-batch and data-parallel rank")
+  app.add_option("--micro-batch,--micro-batch-size", c.microBatch,
+                 "sequences per micro-batch and data-parallel rank (default: a rank's share; with a pipeline chosen)")
       ->check(positive);
+  app.add_option("--schedule", c.schedule, "order of micro-batches in the pipeline: gpipe or 1f1b (default)");
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
   app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
   addFixed(app, "--zero", "0", "sharding of optimizer state, gradients, parameters");
-  addFixed(app, "--schedule", "1f1b", "pipeline schedule");
   addFixed(app, "--virtual-stages", "1", "virtual pipeline stages per rank");
   addFixed(app, "--recompute", "none", "activation recomputation");
   addFixed(app, "--attention", "flash", "attention kernel");
@@ -97,8 +91,10 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
     exitCode = 1;
     return std::nullopt;
   }
-  c.dropout = dropout == "config";
-  c.sequenceParallel = sequenceParallel == "on";
+  if (!dropout.empty())
+    c.dropout = dropout == "config";
+  if (!sequenceParallel.empty())
+    c.sequenceParallel = sequenceParallel == "on";
   c.compileTo = *parsePhase(to);
   if (!from.empty())
     c.compileFrom = parsePhase(from);

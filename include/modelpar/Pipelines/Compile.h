@@ -20,18 +20,20 @@
 
 namespace modelpar::pipelines {
 
-/// The options of modelpar-opt (DESIGN: Commands); an empty optional is chosen by the compiler.
+/// The options of modelpar-opt (DESIGN: Commands); an empty optional was not given: the default named here, what the module of a
+/// resumed file says, or what the compiler chooses.
 struct CompileOptions {
-  std::string modelFile;           ///< For messages, and to tell .json from .mlir.
+  std::string modelFile;              ///< For messages, and to tell .json from .mlir.
   std::optional<std::string> cluster; ///< "local:N" or a file; default: what a resumed module says, or local:1.
   std::optional<int64_t> nodes;
-  int64_t globalBatch = 8;
-  std::optional<int64_t> sequence; ///< Default: the model's own.
-  std::string dtype = "f32";
-  std::string optimizer = "adamw";
-  bool dropout = true; ///< --dropout=config|off
+  std::optional<int64_t> globalBatch;   ///< Default 8.
+  std::optional<int64_t> sequence;      ///< Default: the model's own.
+  std::optional<std::string> dtype;     ///< Default f32.
+  std::optional<std::string> optimizer; ///< Default adamw.
+  std::optional<bool> dropout;          ///< --dropout=config|off; default config.
   std::optional<int64_t> tp, dp, pp, cp, ep, microBatch;
-  bool sequenceParallel = false; ///< --sp=on|off
+  std::optional<bool> sequenceParallel; ///< --sp=on|off; default off.
+  std::optional<std::string> schedule;  ///< gpipe or 1f1b (default).
   std::vector<std::string> pins;
   std::string gradSync = "all_reduce";
   std::optional<Phase> compileFrom;

@@ -35,8 +35,9 @@ std::optional<Phase> parsePhase(std::string_view name);
 
 /// What the passes between phases need to know. A resumed module has most of it as attributes.
 struct PhaseOptions {
-  int64_t dp = 1, tp = 1; ///< Mesh sizes.
+  int64_t pp = 1, dp = 1, cp = 1, tp = 1; ///< Mesh sizes.
   bool sequenceParallel = false;
+  std::string schedule = "1f1b";
   int64_t numMicroBatches = 1;
   std::vector<std::string> pins; ///< PATTERN:SHARDING
   std::string gradSync = "all_reduce";
