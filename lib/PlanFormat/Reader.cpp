@@ -97,6 +97,36 @@ private:
     return std::nullopt;
   }
 
+  /// `:(PRE)SIZE`, `+SHIFT`, `{COORDINATE,...}`, in this order, each or none.
+  static bool axisModifiers(std::string_view text, sharding::AxisRef &ref) {
+    auto skip = [&](std::string_view expected) {
+      bool found = text.starts_with(expected);
+      if (found)
+        text.remove_prefix(expected.size());
+      return found;
+    };
+    auto number = [&](int64_t &target) {
+      auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), target);
+      text.remove_prefix(static_cast<size_t>(end - text.data()));
+      return code == std::errc();
+    };
+    if (skip(":") && !(skip("(") && number(ref.preSize) && skip(")") && number(ref.size)))
+      return false;
+    if (skip("+") && !number(ref.shift))
+      return false;
+    if (skip("{")) {
+      do {
+        if (!number(ref.subset.emplace_back()))
+          return false;
+        if (ref.subset.back() == -1)
+          ref.subset.back() = ref.size - 1;
+      } while (skip(","));
+      if (!skip("}"))
+        return false;
+    }
+    return text.empty();
+  }
+
   sharding::AxisRef axis(const json::Value &value, const std::string &pointer) {
     sharding::AxisRef ref{"", 1, 1};
     if (!value.is_string()) {
@@ -104,26 +134,16 @@ private:
       return ref;
     }
     const std::string &text = value.get_ref<const std::string &>();
-    size_t colon = text.find(':');
-    ref.name = text.substr(0, colon);
+    size_t nameEnd = std::min(text.find_first_of(":+{"), text.size());
+    ref.name = text.substr(0, nameEnd);
     bool good = plan_.mesh.has(ref.name);
-    if (good && colon == text.npos) {
+    if (good) {
       ref.size = plan_.mesh.size(ref.name);
-    } else if (good) {
-      // NAME:(PRE)SIZE
-      const char *at = text.data() + colon + 1, *end = text.data() + text.size();
-      good = at != end && *at++ == '(';
-      if (good) {
-        auto [close, code] = std::from_chars(at, end, ref.preSize);
-        good = code == std::errc() && close != end && *close == ')';
-        if (good) {
-          auto [last, code2] = std::from_chars(close + 1, end, ref.size);
-          good = code2 == std::errc() && last == end && plan_.mesh.isValid(ref);
-        }
-      }
+      good = axisModifiers(std::string_view(text).substr(nameEnd), ref) && plan_.mesh.isValid(ref);
     }
     if (!good) {
-      errors_.add(pointer, "expected an axis of the mesh (\"tp\") or a part of one (\"tp:(1)2\"), found " +
+      errors_.add(pointer, "expected an axis of the mesh (\"tp\"), a part of one (\"tp:(1)2\"), a shifted one (\"cp+1\") or some "
+                           "coordinates of one (\"pp{0,-1}\"), found " +
                                json::describe(value));
       ref = {"", 1, 1};
     }

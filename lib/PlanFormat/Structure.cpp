@@ -64,8 +64,8 @@ private:
     std::set<std::string> names;
     int64_t ranks = 1;
     for (const sharding::MeshAxis &axis : plan_.mesh.axes()) {
-      if (axis.name.empty() || axis.name.find(':') != std::string::npos || !names.insert(axis.name).second)
-        add("mesh", "axis name '" + axis.name + "' is empty, has a colon or occurs twice");
+      if (axis.name.empty() || axis.name.find_first_of(":+{") != std::string::npos || !names.insert(axis.name).second)
+        add("mesh", "axis name '" + axis.name + "' is empty, has one of : + { or occurs twice");
       if (axis.size < 1 || axis.size > kMaxRanks || __builtin_mul_overflow(ranks, axis.size, &ranks) ||
           ranks > kMaxRanks) {
         add("mesh", "axis " + axis.name + " of size " + std::to_string(axis.size) + " gives more than " +

@@ -58,7 +58,12 @@ bool Mesh::isValid(const AxisRef &ref) const {
   if (!has(ref.name) || ref.preSize < 1 || ref.size < 1)
     return false;
   int64_t whole = size(ref.name);
-  return ref.preSize <= whole && ref.size <= whole && whole % (ref.preSize * ref.size) == 0;
+  if (ref.preSize > whole || ref.size > whole || whole % (ref.preSize * ref.size) != 0)
+    return false;
+  for (size_t i = 0; i < ref.subset.size(); ++i)
+    if (ref.subset[i] < 0 || ref.subset[i] >= ref.size || (i > 0 && ref.subset[i] <= ref.subset[i - 1]))
+      return false;
+  return ref.shift >= 0 && ref.shift < ref.size;
 }
 
 Coordinates coordinatesOf(const Mesh &mesh, int64_t rank, int64_t microBatch) {
@@ -94,7 +99,7 @@ int64_t coordinateAlong(const Mesh &mesh, const Coordinates &coordinates, const 
 std::vector<int64_t> groupOf(const Mesh &mesh, int64_t rank, const std::vector<AxisRef> &axes) {
   int64_t members = 1;
   for (const AxisRef &axis : axes)
-    members *= axis.size;
+    members *= axis.groupSize();
   Coordinates base = coordinatesOf(mesh, rank);
   std::vector<int64_t> group;
   group.reserve(members);
@@ -103,8 +108,10 @@ std::vector<int64_t> groupOf(const Mesh &mesh, int64_t rank, const std::vector<A
     int64_t rest = member;
     for (size_t i = axes.size(); i-- > 0;) {
       const AxisRef &axis = axes[i];
-      int64_t wanted = rest % axis.size;
-      rest /= axis.size;
+      int64_t wanted = rest % axis.groupSize();
+      rest /= axis.groupSize();
+      if (!axis.subset.empty())
+        wanted = axis.subset[static_cast<size_t>(wanted)];
       int64_t current = coordinateAlong(mesh, coordinates, axis);
       int index = axisIndex(mesh, axis.name);
       if (index >= 0)
@@ -119,7 +126,8 @@ Range shardRange(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axe
   Range range{0, size};
   for (const AxisRef &axis : axes) {
     int64_t chunk = ceilDiv(range.extent, axis.size);
-    int64_t begin = std::min(chunk * coordinateAlong(mesh, coordinates, axis), range.extent);
+    int64_t part = (coordinateAlong(mesh, coordinates, axis) + axis.size - axis.shift) % axis.size;
+    int64_t begin = std::min(chunk * part, range.extent);
     int64_t end = std::min(begin + chunk, range.extent);
     range = {range.offset + begin, end - begin};
   }

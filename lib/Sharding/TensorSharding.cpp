@@ -34,12 +34,19 @@ std::optional<ReduceKind> parseReduceKind(std::string_view text) {
   return std::nullopt;
 }
 
+std::string modifiersOf(const AxisRef &axis) {
+  std::string text = axis.shift ? "+" + std::to_string(axis.shift) : "";
+  for (size_t i = 0; i < axis.subset.size(); ++i)
+    text += (i ? "," : "{") + std::to_string(axis.subset[i] == axis.size - 1 ? -1 : axis.subset[i]);
+  return axis.subset.empty() ? text : text + "}";
+}
+
 std::string toString(const AxisRef &axis, const Mesh *mesh) {
   std::string text = "\"" + axis.name + "\"";
   bool whole = axis.preSize == 1 && (!mesh || axis.size == 0 || axis.size == mesh->size(axis.name));
   if (!whole)
     text += ":(" + std::to_string(axis.preSize) + ")" + std::to_string(axis.size);
-  return text;
+  return text + modifiersOf(axis);
 }
 
 std::string toString(const TensorSharding &sharding, const Mesh *mesh) {
@@ -125,12 +132,18 @@ std::optional<std::string> validate(const Mesh &mesh, size_t tensorRank, const T
     return std::nullopt;
   };
   for (const DimSharding &dim : sharding.dims)
-    for (const AxisRef &axis : dim)
+    for (const AxisRef &axis : dim) {
       if (auto error = add(axis))
         return error;
-  for (const PartialAxis &partial : sharding.partial)
+      if (!axis.subset.empty())
+        return "a dimension is split over a subset of an axis, " + toString(axis, &mesh);
+    }
+  for (const PartialAxis &partial : sharding.partial) {
     if (auto error = add(partial.axis))
       return error;
+    if (partial.axis.shift)
+      return "partial over a shifted axis, " + toString(partial.axis, &mesh);
+  }
   for (size_t i = 1; i < sharding.partial.size(); ++i)
     if (!before(mesh, sharding.partial[i - 1].axis, sharding.partial[i].axis))
       return "partial axes are not in the mesh's order";

@@ -132,10 +132,27 @@ struct Program {
   Body body;
 };
 
-/// Run `program` of the stage on `microBatch`; Update has microBatch 0.
-struct ScheduleEntry {
-  int32_t program = 0;
+/// What a stage sends to another one, or receives from it, for one micro-batch: always the same buffers, in the order of the peer's channel.
+/// Rank and peer have equal coordinates along all axes but "pp".
+struct Channel {
+  enum class Direction { Send, Receive };
+  Direction direction = Direction::Send;
+  int32_t peer = 0; ///< Stage.
+  std::vector<BufferId> buffers;
+};
+
+/// One micro-batch through a channel.
+struct Transfer {
+  int32_t channel = 0; ///< Index into Stage::channels.
   int32_t microBatch = 0;
+};
+
+/// Either a program run on a micro-batch (Update has microBatch 0), or an exchange with other stages: one grouped launch of all its transfers, on
+/// stream 1, after everything before it and before everything after it.
+struct ScheduleEntry {
+  int32_t program = 0; ///< -1: an exchange.
+  int32_t microBatch = 0;
+  std::vector<Transfer> exchange = {};
 };
 
 struct MemoryItem {
@@ -146,6 +163,7 @@ struct MemoryItem {
 struct Stage {
   std::vector<Buffer> buffers;
   std::vector<Program> programs;
+  std::vector<Channel> channels;       ///< At most one per direction and peer.
   std::vector<ScheduleEntry> schedule; ///< One step, in order.
   int64_t arenaBytes = 0;              ///< Exact; buffers first, then the transient part shared by the programs.
   int64_t transientOffset = 0;         ///< Where the programs' Local offsets start.
@@ -168,6 +186,14 @@ struct Initializer {
   double a = 0, b = 0;        ///< constant: value; normal: mean, standard deviation; uniform: low, high
 };
 
+/// A copy of a parameter on a stage that uses it beside its owner (tied weights): gradients are summed over all copies, and each is
+/// updated alike.
+struct Replica {
+  int32_t stage = 0;
+  BufferId value = -1, gradient = -1; ///< Buffers of that stage.
+  std::vector<std::pair<std::string, BufferId>> state;
+};
+
 struct Parameter {
   std::string name;
   std::string checkpointName;          ///< Name in a Hugging Face checkpoint.
@@ -178,6 +204,7 @@ struct Parameter {
   int32_t stage = 0;                   ///< Owner.
   BufferId value = -1, gradient = -1;  ///< Buffers of the owner stage.
   std::vector<std::pair<std::string, BufferId>> state; ///< "exp_avg", "exp_avg_sq" for AdamW.
+  std::vector<Replica> replicas;
 };
 
 /// Where the "scalars" input keeps what changes per step (f64 each).

@@ -43,6 +43,14 @@ struct AxisRef {
   std::string name;
   int64_t preSize = 1;
   int64_t size = 0; ///< Always filled in (never 0) in a resolved sharding.
+  /// Of a dimension of a rotated tensor (ring attention): the rank with coordinate c holds the shard of coordinate (c − shift) mod size.
+  /// 0 ≤ shift < size. Printed `"cp"+1`.
+  int64_t shift = 0;
+  /// Of a group, or of what a value is partial over: only these coordinates take part, in ascending order; empty: all. Printed
+  /// `"pp"{0,-1}`, the last coordinate as -1.
+  std::vector<int64_t> subset = {};
+  /// How many coordinates take part.
+  int64_t groupSize() const { return subset.empty() ? size : static_cast<int64_t>(subset.size()); }
   bool operator==(const AxisRef &) const = default;
   auto operator<=>(const AxisRef &) const = default;
 };
@@ -64,7 +72,7 @@ public:
   int64_t numMicroBatches() const { return size(kMicroBatchAxis); }
   /// A reference to a whole axis. The axis must exist.
   AxisRef axis(std::string_view name) const;
-  /// True when the reference names an axis of this mesh and a proper box of it.
+  /// True when the reference names an axis of this mesh and a proper box of it, with a shift and a subset inside it.
   bool isValid(const AxisRef &ref) const;
   bool operator==(const Mesh &) const = default;
 
@@ -82,11 +90,11 @@ struct Coordinates {
 Coordinates coordinatesOf(const Mesh &mesh, int64_t rank, int64_t microBatch = 0);
 /// Inverse of coordinatesOf for the space axes.
 int64_t rankOf(const Mesh &mesh, const Coordinates &coordinates);
-/// Coordinate along an axis or sub-axis.
+/// Coordinate along an axis or sub-axis, whatever its shift.
 int64_t coordinateAlong(const Mesh &mesh, const Coordinates &coordinates, const AxisRef &axis);
 
-/// The ranks that differ from `rank` only along `axes` (space axes or parts of
-/// them), in row-major order of `axes`. `rank` is a member.
+/// The ranks that differ from `rank` only along `axes` (space axes or parts of them), in row-major order of `axes`; of an axis with a subset
+/// only its coordinates. `rank` is a member unless a subset leaves it out.
 std::vector<int64_t> groupOf(const Mesh &mesh, int64_t rank, const std::vector<AxisRef> &axes);
 
 /// A contiguous part of a dimension.

@@ -47,8 +47,10 @@ struct TensorSharding {
 /// `[{"dp", "mb"}, {}, {"tp"}], partial={"tp":sum}`. Only with a mesh is a major sub-axis told from its whole axis.
 std::string toString(const TensorSharding &sharding);
 std::string toString(const TensorSharding &sharding, const Mesh *mesh);
-/// `"tp"` or `"tp":(1)2`.
+/// `"tp"`, `"tp":(1)2`, `"cp"+1` or `"pp"{0,-1}`.
 std::string toString(const AxisRef &axis, const Mesh *mesh);
+/// What an axis is written with after its name and part: `+1`, `{0,-1}`, mostly nothing.
+std::string modifiersOf(const AxisRef &axis);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);

@@ -174,7 +174,7 @@ void BodyEmitter::emitCollective(Operation *op, plan::CollectiveKind kind, dist:
                                  std::optional<int64_t> sourceDim) {
   SmallVector<Attribute> axisAttrs;
   for (const sharding::AxisRef &axis : dist::resolve(tensors_.mesh(), axes.getValue()))
-    axisAttrs.push_back(plan::AxisAttr::get(op->getContext(), axis.name, axis.preSize, axis.size));
+    axisAttrs.push_back(plan::AxisAttr::get(op->getContext(), axis.name, axis.preSize, axis.size, axis.subset));
   auto integer = [&](std::optional<int64_t> value) {
     return value ? builder_.getI32IntegerAttr(static_cast<int32_t>(*value)) : IntegerAttr();
   };

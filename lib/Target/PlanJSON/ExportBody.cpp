@@ -127,7 +127,7 @@ private:
     out.outputs = ids(op.getOutputs());
     for (Attribute each : op.getAxes()) {
       auto axis = cast<plan::AxisAttr>(each);
-      out.axes.push_back({axis.getName().str(), axis.getPreSize(), axis.getSize()});
+      out.axes.push_back({axis.getName().str(), axis.getPreSize(), axis.getSize(), 0, axis.getSubset().vec()});
     }
     if (auto reduce = op.getReduce())
       out.reduce = *sharding::parseReduceKind(std::string_view(*reduce)); // Verified by the op.

@@ -362,3 +362,38 @@ func.func private @sub_axis(tensor<8xf32, #dist.sharding<[{"tp":(0)2}]>>)
 
 // expected-error @+1 {{factor 'b' occurs twice}}
 func.func private @placement() attributes {p = #dist.placement<{b = ["dp"], b = ["tp"]}>}
+
+// -----
+
+// expected-error @+1 {{expected ascending coordinates, -1 for the last, found 0}}
+module attributes {a = #dist.sharding<[{}], partial={"pp"{2, 0}:sum}>} {}
+
+// -----
+
+// expected-error @+1 {{expected ascending coordinates, -1 for the last, found -1}}
+module attributes {a = #dist.sharding<[{}], partial={"pp"{-1, 2}:sum}>} {}
+
+// -----
+
+// expected-error @+1 {{expected a shift of at least 0}}
+module attributes {a = #dist.axes<["cp"+-1]>} {}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["pp"=2, "tp"=4]>} {
+  func.func @reshard_c1_dimension_subset(%x: tensor<8x4xf32, #dist.sharding<[{"tp"{0, 1}}, {}]>>) {
+    // expected-error @+1 {{a dimension is split over a subset of an axis, "tp"{0,1}}}
+    %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"tp"{0, 1}}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["pp"=2, "tp"=4]>} {
+  func.func @reshard_c1_shift_too_large(%x: tensor<8x4xf32, #dist.sharding<[{"tp"+4}, {}]>>) {
+    // expected-error @+1 {{axis "tp"+4 is no part of axis "tp" of size 4}}
+    %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"tp"+4}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}

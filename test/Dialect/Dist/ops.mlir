@@ -11,6 +11,9 @@
 // CHECK-DAG: #sum_mb__sum_dp = #dist.sharding<[], partial={"mb":sum, "dp":sum}>
 // CHECK-DAG: #r__lse_tp_1of2_ = #dist.sharding<[{}], partial={"tp":(1)2:lse}>
 
+// CHECK-DAG: #tp_shift1__r = #dist.sharding<[{"tp"+1}, {}]>
+// CHECK-DAG: #r__r__sum_tp_at0_last = #dist.sharding<[{}, {}], partial={"tp"{0,-1}:sum}>
+
 // CHECK: dist.batch_axes = #dist.axes<["dp", "mb"]>, dist.mesh = #dist.mesh<["mb"=2, "dp"=2, "tp"=4]>
 module attributes {dist.mesh = #dist.mesh<["mb"=2, "dp"=2, "tp"=4]>, dist.batch_axes = #dist.axes<["dp", "mb"]>} {
   // CHECK-LABEL: func.func private @placement
@@ -34,6 +37,12 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "dp"=2, "tp"=4]>, dist.batch_
     // CHECK: dist.slice %{{.*}} dim 0 over ["dp", "mb"] : tensor<8x4xf32, #r__r> -> tensor<8x4xf32, #dp_mb__r>
     %5 = dist.slice %4 dim 0 over ["dp", "mb"] : tensor<8x4xf32, #dist.sharding<[{}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{"dp", "mb"}, {}]>>
     return %5 : tensor<8x4xf32, #dist.sharding<[{"dp", "mb"}, {}]>>
+  }
+
+  // CHECK-LABEL: func.func @shift_and_subset
+  func.func @shift_and_subset(%x: tensor<8x4xf32, #dist.sharding<[{"tp"+1}, {}]>>,
+                              %y: tensor<8x4xf32, #dist.sharding<[{}, {}], partial={"tp"{0, -1}:sum}>>) {
+    return
   }
 
   // CHECK-LABEL: func.func @sub_axes

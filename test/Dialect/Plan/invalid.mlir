@@ -290,3 +290,8 @@ plan.program @p forward stage 0 {
 
 // expected-error @+1 {{expected positive sizes of axis "tp", found 1 and 0}}
 module attributes {a = #plan.axis<"tp", 0>} {}
+
+// -----
+
+// expected-error @+1 {{expected ascending coordinates below 4 along axis "pp", found 4}}
+module attributes {a = #plan.axis<"pp", 4 {0, 4}>} {}

@@ -82,6 +82,19 @@ TEST(PlanFile, PartsOfAxes) {
   EXPECT_EQ(read.types.back(), plan.types.back());
 }
 
+TEST(PlanFile, ShiftedAndPartialMembershipOfAxes) {
+  Plan plan = smallPlan(), read;
+  plan.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}, {"ep", 8}});
+  plan.types.push_back({DType::BF16, {64}, {{{{"ep", 1, 8, 3}}}, {}}});
+  plan.types.push_back({DType::BF16, {64}, {{{}}, {{{"ep", 1, 8, 0, {0, 2, 7}}, sharding::ReduceKind::Sum}}}});
+  std::string text = writePlan(plan), error;
+  EXPECT_THAT(text, HasSubstr(R"("dims":[["ep+3"]])"));
+  EXPECT_THAT(text, HasSubstr(R"("partial":[["ep{0,2,-1}","sum"]])"));
+  ASSERT_TRUE(readPlan(text, read, error)) << error;
+  EXPECT_EQ(read.types.back(), plan.types.back());
+  EXPECT_EQ(read.types[read.types.size() - 2], plan.types[plan.types.size() - 2]);
+}
+
 TEST(PlanFile, WritingIsDeterministic) { EXPECT_EQ(writePlan(smallPlan()), writePlan(smallPlan())); }
 
 TEST(PlanFile, OneLinePerInstruction) {
@@ -148,10 +161,15 @@ TEST(PlanFile, WrongKinds) {
   EXPECT_THAT(errorOf(edited("\"dtype\":\"f64\"", "\"dtype\":\"f8\"")),
               HasSubstr("/types/12/dtype: expected one of f32, "));
   EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"xp\"]")),
-              HasSubstr("expected an axis of the mesh (\"tp\") or a part of one"));
+              HasSubstr("expected an axis of the mesh (\"tp\"), a part of one"));
   EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"tp:(3)2\"]")), HasSubstr("found the string \"tp:(3)2\""));
   EXPECT_THAT(errorOf(edited("\"waits\":[0]", "\"waits\":[-1]")),
               HasSubstr("/blocks/0/instructions/2/waits/0: expected an integer from 0"));
+}
+
+TEST(PlanFile, AxesThatAreNone) {
+  for (std::string bad : {"tp+2", "tp+", "tp+-1", "tp+1x", "tp{", "tp{}", "tp{1", "tp{1,", "tp{2}", "tp{1,0}", "tp{-2}", "tp:(1)", "xp+1"})
+    EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"" + bad + "\"]")), HasSubstr("expected an axis of the mesh")) << bad;
 }
 
 TEST(PlanFile, DuplicateField) {

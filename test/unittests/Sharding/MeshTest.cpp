@@ -54,6 +54,37 @@ TEST(Mesh, GroupsOfAxesAndSubAxes) {
   EXPECT_THAT(groupOf(mesh, 5, {}), ElementsAre(5));
 }
 
+TEST(Mesh, GroupsOfSomeCoordinates) {
+  Mesh mesh = makeMesh();
+  AxisRef ends{"tp", 1, 6, 0, {0, 5}};
+  EXPECT_EQ(ends.groupSize(), 2);
+  EXPECT_THAT(groupOf(mesh, 6, {ends}), ElementsAre(6, 11));
+  EXPECT_THAT(groupOf(mesh, 5, {mesh.axis("dp"), ends}), ElementsAre(0, 5, 6, 11));
+  // A rank that is left out is no member of its group.
+  EXPECT_THAT(groupOf(mesh, 7, {ends}), ElementsAre(6, 11));
+}
+
+TEST(Mesh, ShiftsAndSubsetsStayInsideTheirAxis) {
+  Mesh mesh = makeMesh();
+  EXPECT_TRUE(mesh.isValid({"tp", 1, 6, 5}));
+  EXPECT_FALSE(mesh.isValid({"tp", 1, 6, 6}));
+  EXPECT_FALSE(mesh.isValid({"tp", 1, 6, -1}));
+  EXPECT_TRUE(mesh.isValid({"tp", 1, 6, 0, {0, 5}}));
+  EXPECT_FALSE(mesh.isValid({"tp", 1, 6, 0, {0, 6}}));
+  EXPECT_FALSE(mesh.isValid({"tp", 1, 6, 0, {5, 0}}));
+  EXPECT_FALSE(mesh.isValid({"tp", 1, 6, 0, {2, 2}}));
+}
+
+TEST(Mesh, ShiftedShardsAreThoseOfTheRankBefore) {
+  Mesh mesh({{"cp", 4}});
+  // 10 = 3 + 3 + 3 + 1.
+  for (int64_t rank = 0; rank < 4; ++rank)
+    for (int64_t shift = 0; shift < 4; ++shift)
+      EXPECT_EQ(shardRange(mesh, 10, {{"cp", 1, 4, shift}}, coordinatesOf(mesh, rank)),
+                shardRange(mesh, 10, {mesh.axis("cp")}, coordinatesOf(mesh, (rank + 4 - shift) % 4)))
+          << rank << " " << shift;
+}
+
 TEST(Mesh, GroupsPartitionTheRanks) {
   Mesh mesh = makeMesh();
   for (const std::vector<AxisRef> &axes :

@@ -25,7 +25,8 @@ using sharding::DimSharding;
 
 llvm::hash_code sharding::hash_value(const MeshAxis &axis) { return llvm::hash_combine(axis.name, axis.size); }
 llvm::hash_code sharding::hash_value(const AxisRef &axis) {
-  return llvm::hash_combine(axis.name, axis.preSize, axis.size);
+  return llvm::hash_combine(axis.name, axis.preSize, axis.size, axis.shift,
+                            llvm::hash_combine_range(axis.subset.begin(), axis.subset.end()));
 }
 llvm::hash_code sharding::hash_value(const Mesh &mesh) {
   llvm::hash_code hash = llvm::hash_value(mesh.axes().size());
@@ -69,16 +70,38 @@ static ParseResult parseSubAxis(AsmParser &parser, AxisRef &axis) {
   return success();
 }
 
+/// `+1`, `{0,-1}`, after the axis and its part.
+static ParseResult parseModifiers(AsmParser &parser, AxisRef &axis) {
+  SMLoc loc = parser.getCurrentLocation();
+  if (succeeded(parser.parseOptionalPlus()) && parser.parseInteger(axis.shift))
+    return failure();
+  if (axis.shift < 0)
+    return parser.emitError(loc, "expected a shift of at least 0");
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalBraces, [&]() -> ParseResult {
+        return parser.parseInteger(axis.subset.emplace_back());
+      }))
+    return failure();
+  for (auto [i, coordinate] : llvm::enumerate(axis.subset)) {
+    bool isLast = coordinate == -1 && i + 1 == axis.subset.size();
+    if (!isLast && coordinate <= (i ? axis.subset[i - 1] : -1))
+      return parser.emitError(loc, "expected ascending coordinates, -1 for the last, found ") << coordinate;
+  }
+  return success();
+}
+
 static ParseResult parseAxis(AsmParser &parser, AxisRef &axis) {
   if (parser.parseString(&axis.name))
     return failure();
-  return failed(parser.parseOptionalColon()) ? success() : parseSubAxis(parser, axis);
+  if (succeeded(parser.parseOptionalColon()) && parseSubAxis(parser, axis))
+    return failure();
+  return parseModifiers(parser, axis);
 }
 
 static void printAxis(AsmPrinter &printer, const AxisRef &axis) {
   printer << '"' << axis.name << '"';
   if (axis.size)
     printer << ":(" << axis.preSize << ")" << axis.size;
+  printer << sharding::modifiersOf(axis);
 }
 
 static ParseResult parseAxes(AsmParser &parser, DimSharding &axes, AsmParser::Delimiter delimiter) {
@@ -123,7 +146,7 @@ LogicalResult MeshAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
 }
 
 static ParseResult parsePartial(AsmParser &parser, sharding::PartialAxis &partial) {
-  if (parser.parseString(&partial.axis.name) || parser.parseColon())
+  if (parser.parseString(&partial.axis.name) || parseModifiers(parser, partial.axis) || parser.parseColon())
     return failure();
   if (succeeded(parser.parseOptionalLParen())) {
     // The parenthesis is read; the rest is as in parseSubAxis.
@@ -258,6 +281,10 @@ MeshAttr dist::getMesh(Operation *op) {
 AxisRef dist::resolve(const sharding::Mesh &mesh, AxisRef axis) {
   if (!axis.size)
     axis.size = mesh.size(axis.name);
+  for (int64_t &coordinate : axis.subset)
+    if (coordinate < 0)
+      coordinate += axis.size;
+  llvm::sort(axis.subset);
   return axis;
 }
 
@@ -283,8 +310,10 @@ sharding::Placement dist::resolve(const sharding::Mesh &mesh, PlacementAttr attr
   return placement;
 }
 
-/// The size of a whole axis is left to the mesh.
+/// The size of a whole axis is left to the mesh, and so is which coordinate is the last.
 static void unresolve(const sharding::Mesh &mesh, AxisRef &axis) {
+  if (!axis.subset.empty() && axis.subset.back() == axis.size - 1)
+    axis.subset.back() = -1;
   if (axis.preSize == 1 && axis.size == mesh.size(axis.name))
     axis.size = 0;
 }

@@ -38,6 +38,10 @@ struct ShardingAlias : OpAsmDialectInterface {
       name += llvm::isAlnum(c) ? c : '_';
     if (axis.size)
       name += "_" + std::to_string(axis.preSize) + "of" + std::to_string(axis.size);
+    if (axis.shift)
+      name += "_shift" + std::to_string(axis.shift);
+    for (int64_t coordinate : axis.subset)
+      name += coordinate < 0 ? "_last" : "_at" + std::to_string(coordinate);
   }
 
   AliasResult getAlias(Attribute attr, raw_ostream &os) const override {

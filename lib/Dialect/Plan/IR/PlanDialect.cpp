@@ -43,7 +43,7 @@ void PlanDialect::initialize() {
 }
 
 //===----------------------------------------------------------------------===//
-// AxisAttr: <"tp", 4> or <"tp", 2, 2>
+// AxisAttr: <"tp", 4>, <"tp", 2, 2> or <"pp", 4 {0, 3}>
 //===----------------------------------------------------------------------===//
 
 Attribute AxisAttr::parse(AsmParser &parser, Type) {
@@ -56,22 +56,34 @@ Attribute AxisAttr::parse(AsmParser &parser, Type) {
     if (parser.parseInteger(size))
       return {};
   }
-  if (parser.parseGreater())
+  SmallVector<int64_t> subset;
+  auto parseCoordinate = [&]() -> ParseResult { return parser.parseInteger(subset.emplace_back()); };
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalBraces, parseCoordinate) || parser.parseGreater())
     return {};
-  return parser.getChecked<AxisAttr>(parser.getContext(), name, preSize, size);
+  return parser.getChecked<AxisAttr>(parser.getContext(), name, preSize, size, subset);
 }
 
 void AxisAttr::print(AsmPrinter &printer) const {
   printer << "<\"" << getName() << "\", ";
   if (getPreSize() != 1)
     printer << getPreSize() << ", ";
-  printer << getSize() << ">";
+  printer << getSize();
+  if (!getSubset().empty()) {
+    printer << " {";
+    llvm::interleaveComma(getSubset(), printer);
+    printer << "}";
+  }
+  printer << ">";
 }
 
-LogicalResult AxisAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name, int64_t preSize, int64_t size) {
+LogicalResult AxisAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name, int64_t preSize, int64_t size,
+                               ArrayRef<int64_t> subset) {
   if (name.empty())
     return emitError() << "expected the name of a mesh axis, found an empty string";
   if (preSize < 1 || size < 1)
     return emitError() << "expected positive sizes of axis \"" << name << "\", found " << preSize << " and " << size;
+  for (auto [i, coordinate] : llvm::enumerate(subset))
+    if (coordinate < 0 || coordinate >= size || (i > 0 && coordinate <= subset[i - 1]))
+      return emitError() << "expected ascending coordinates below " << size << " along axis \"" << name << "\", found " << coordinate;
   return success();
 }

@@ -61,8 +61,9 @@ def Plan_CollectiveKind : Plan_I32Enum<"CollectiveKind", "a collective operation
 def Plan_AxisAttr : AttrDef<Plan_Dialect, "Axis"> {
   let mnemonic = "axis";
   let summary = "a mesh axis or a part of it";
-  let description = [{`#plan.axis<"tp", 4>` is a whole axis of four; `#plan.axis<"tp", 2, 2>` a part: pre-size and size.}];
-  let parameters = (ins StringRefParameter<>:$name, "int64_t":$preSize, "int64_t":$size);
+  let description = [{`#plan.axis<"tp", 4>` is a whole axis of four; `#plan.axis<"tp", 2, 2>` a part: pre-size and size. Of
+    `#plan.axis<"pp", 4 {0, 3}>` only coordinates 0 and 3 take part.}];
+  let parameters = (ins StringRefParameter<>:$name, "int64_t":$preSize, "int64_t":$size, ArrayRefParameter<"int64_t">:$subset);
   let hasCustomAssemblyFormat = 1;
   let genVerifyDecl = 1;
 }
