@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // The simple rule: the batch over dp and mb, then pins, then tp on the compatible
-// factor classes with the most matrix work. It decides per class, so a forward op,
+// factor classes with the most matrix work (TensorParallel.h). It decides per class, so a forward op,
 // its gradients and the update of its parameters always agree. Last, where that
 // leaves tp idle, the sequence gets it (SequenceParallel.h).
 //
@@ -15,10 +15,10 @@
 #include "FactorClasses.h"
 #include "Pins.h"
 #include "SequenceParallel.h"
+#include "TensorParallel.h"
+#include "WritePlacements.h"
 
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
-#include "modelpar/Interfaces/CostOpInterface.h"
-#include "modelpar/Sharding/CompatibleSet.h"
 
 using namespace mlir;
 using namespace modelpar;
@@ -40,31 +40,26 @@ constexpr StringLiteral kAxisNames[] = {"mb", "pp", "dp", "cp", "ep", "tp"};
 class Assigner {
 public:
   Assigner(ModuleOp module, const sharding::Mesh &mesh, const FactorClasses &classes)
-      : module(module), mesh(mesh), classes(classes), axes(classes.numClasses()), origins(classes.numClasses()) {}
+      : module(module), mesh(mesh), classes(classes), placed(classes), axes(placed.axes), origins(placed.origins) {}
 
   LogicalResult placeBatch();
   LogicalResult placePins(ArrayRef<std::string> pins);
-  void placeTensorParallel();
+  void placeTensorParallel() { dist::placeTensorParallel(module, mesh, placed); }
   LogicalResult placeSequence();
-  LogicalResult write();
+  LogicalResult write() { return writePlacements(module, mesh, placed, batchAxes, sequence ? &*sequence : nullptr); }
   int64_t globalBatch() const { return batchSize; }
   bool isSequenceParallel() const { return sequence.has_value(); }
   const DimSharding &splitBatchOver() const { return batchAxes; }
 
 private:
   LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
-  std::string whyConflict(int id) const;
-  std::vector<double> savedWork(const AxisRef &axis) const;
-  /// By the classes, and over the axis of sequence parallelism in `sequenceDim` unless that is -1.
-  TensorSharding shardingOf(Value value, int sequenceDim) const;
-  bool isSummedOverBatch(Value value) const;
-  LogicalResult writeFunction(func::FuncOp function, llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials);
 
   ModuleOp module;
   const sharding::Mesh &mesh;
   const FactorClasses &classes;
-  std::vector<DimSharding> axes;    ///< By class.
-  std::vector<std::string> origins; ///< What decided a class: "the batch", a pin. Empty: nothing has.
+  ClassAxes placed;
+  std::vector<DimSharding> &axes;    ///< Those of `placed`.
+  std::vector<std::string> &origins;
   DimSharding batchAxes;
   int64_t batchSize = 0;
   std::optional<SequenceParallel> sequence;
@@ -98,15 +93,15 @@ LogicalResult Assigner::placeBatch() {
     batchSize = size;
     int id = classes.classOf(argument, dim.getInt());
     if (batchAxes.empty()) {
-      origins[id] = "the batch"; // Whole, and not for tp to take: that would be data parallelism under another name.
+      origins[id] = kBatchOrigin; // Whole, and not for tp to take: that would be data parallelism under another name.
       continue;
     }
     if (!classes.whyWhole(id).empty())
       return step.emitOpError() << "the batch dimension of argument " << argument.getArgNumber()
                                 << " cannot be split: " << classes.whyWhole(id);
     axes[id] = batchAxes;
-    origins[id] = "the batch";
-    if (std::string why = whyConflict(id); !why.empty())
+    origins[id] = kBatchOrigin;
+    if (std::string why = placed.whyConflict(id); !why.empty())
       return step.emitOpError() << "the batch dimension of argument " << argument.getArgNumber()
                                 << " cannot be split: " << why;
   }
@@ -117,24 +112,10 @@ LogicalResult Assigner::placeBatch() {
     return success();
   for (const auto &[name, parameter] : classes.parameters())
     for (int d = 0; d < parameter.type.getRank(); ++d)
-      if (origins[classes.classOf(parameter, d)] == "the batch")
+      if (origins[classes.classOf(parameter, d)] == kBatchOrigin)
         return parameter.op->emitOpError() << "dimension " << d << " of parameter \"" << name
                                            << "\" is the batch dimension, which is split over micro-batches";
   return success();
-}
-
-/// Why the class cannot keep its axes beside what other classes have; empty when it can.
-std::string Assigner::whyConflict(int id) const {
-  for (int other = 0; other < classes.numClasses(); ++other) {
-    if (other == id || axes[other].empty())
-      continue;
-    for (const AxisRef &a : axes[id])
-      for (const AxisRef &b : axes[other])
-        if (sharding::overlap(a, b))
-          if (std::string why = classes.whyConflict(id, other); !why.empty())
-            return why + " (the other has it by " + origins[other] + ")";
-  }
-  return "";
 }
 
 //===----------------------------------------------------------------------===//
@@ -207,64 +188,11 @@ LogicalResult Assigner::place(const Pin &pin, StringRef name, const FactorClasse
                        << classes.whyWhole(id);
     axes[id] = wanted;
     origins[id] = "pin '" + pin.text + "'";
-    if (std::string why = whyConflict(id); !why.empty())
+    if (std::string why = placed.whyConflict(id); !why.empty())
       return fail(dim) << "cannot be split over " << sharding::toString(TensorSharding{{wanted}, {}}, &mesh) << ": "
                        << why;
   }
   return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Tensor parallelism
-//===----------------------------------------------------------------------===//
-
-/// The matrix operations that each class takes off a rank when it is split over the axis.
-std::vector<double> Assigner::savedWork(const AxisRef &axis) const {
-  std::vector<double> work(classes.numClasses(), 0.0);
-  for (const FactorClasses::OpFactors &factors : classes.ops()) {
-    auto cost = dyn_cast<CostOpInterface>(factors.op.getOperation());
-    if (!cost || !cost.isMatrixOp())
-      continue;
-    double flops = cost.getFlopsPerPoint() * static_cast<double>(factors.calls);
-    for (const sharding::Factor &factor : factors.rule.factors)
-      flops *= static_cast<double>(factor.size);
-    for (auto [i, factor] : llvm::enumerate(factors.rule.factors)) {
-      double largest = static_cast<double>(sharding::maxShardExtent(factor.size, {axis}));
-      work[classes.classOf(factors, i)] += flops * (1 - largest / static_cast<double>(std::max<int64_t>(factor.size, 1)));
-    }
-  }
-  return work;
-}
-
-void Assigner::placeTensorParallel() {
-  if (!mesh.has("tp"))
-    return;
-  AxisRef tp = mesh.axis("tp");
-  sharding::CompatibleSetProblem problem;
-  problem.weights = savedWork(tp);
-  bool pinned = false;
-  for (int id = 0; id < classes.numClasses(); ++id) {
-    bool free = origins[id].empty() && classes.whyWhole(id).empty();
-    if (free && problem.weights[id] > 0) {
-      axes[id] = {tp};
-      free = whyConflict(id).empty();
-      axes[id].clear();
-    }
-    if (!free)
-      problem.weights[id] = 0;
-    pinned |= llvm::any_of(axes[id], [&](const AxisRef &axis) { return sharding::overlap(axis, tp); });
-  }
-  for (const auto &[pair, why] : classes.conflicts())
-    problem.conflicts.insert(pair);
-  std::vector<int> chosen = sharding::solveCompatibleSet(problem);
-  assert(problem.verify(chosen) && "the solver must keep to the conflicts");
-  for (int id : chosen) {
-    axes[id] = {tp};
-    origins[id] = "the rule for tp";
-  }
-  if (chosen.empty() && !pinned)
-    emitWarning(module.getLoc()) << "no dimension can be split over \"tp\" of size " << tp.size
-                         << ": its ranks all compute the same";
 }
 
 //===----------------------------------------------------------------------===//
@@ -290,100 +218,6 @@ LogicalResult Assigner::placeSequence() {
     return success(); // It shares the ranks of tensor parallelism: there are none.
   sequence.emplace(classes, axes, std::move(ids), mesh, mesh.axis("tp"));
   sequence->place(module);
-  return success();
-}
-
-//===----------------------------------------------------------------------===//
-// Attributes
-//===----------------------------------------------------------------------===//
-
-TensorSharding Assigner::shardingOf(Value value, int sequenceDim) const {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  TensorSharding sharding = TensorSharding::replicated(type ? type.getRank() : 0);
-  for (size_t d = 0; d < sharding.dims.size(); ++d)
-    sharding.dims[d] = axes[classes.classOf(value, d)];
-  if (sequenceDim >= 0)
-    sharding.dims[sequenceDim].push_back(sequence->splitOver());
-  return sharding;
-}
-
-bool Assigner::isSummedOverBatch(Value value) const {
-  auto type = dyn_cast<RankedTensorType>(value.getType());
-  for (int d = 0; type && d < type.getRank(); ++d)
-    if (origins[classes.classOf(value, d)] == "the batch")
-      return false;
-  return true;
-}
-
-/// Shardings of arguments and results. A result that was summed over the batch (a gradient of a parameter, the loss) leaves the
-/// function partial, also over the ranks that share its sequence; every other one whole.
-LogicalResult Assigner::writeFunction(func::FuncOp function,
-                                      llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials) {
-  MLIRContext *context = function.getContext();
-  llvm::DenseMap<Value, Partials> partials;
-  for (BlockArgument argument : function.getArguments())
-    function.setArgAttr(argument.getArgNumber(), DistDialect::getShardingAttrName(),
-                        makeSharding(context, mesh, shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1)));
-  for (Operation &op : function.getBody().front()) {
-    if (auto rule = dyn_cast<ShardingRuleOpInterface>(op)) {
-      auto placed = PlacedOp::get(rule, mesh);
-      if (failed(placed))
-        return failure();
-      std::vector<Partials> operands;
-      for (Value operand : op.getOperands())
-        operands.push_back(partials.lookup(operand));
-      Partials passed = placed->passByPolicy(operands, batchAxes);
-      for (auto [i, result] : llvm::enumerate(op.getResults()))
-        if (Partials partial = placed->result(i, passed).partial; !partial.empty())
-          partials[result] = std::move(partial);
-    } else if (auto call = dyn_cast<func::CallOp>(op)) {
-      for (auto [result, partial] : llvm::zip_equal(call.getResults(), resultPartials[call.getCallee()]))
-        if (!partial.empty())
-          partials[result] = partial;
-    }
-  }
-  bool isStep = function.getName() == kStepFunction;
-  std::vector<Partials> &results = resultPartials[function.getName()];
-  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
-    Partials partial = partials.lookup(value);
-    bool overBatch = llvm::any_of(partial, [&](const sharding::PartialAxis &axis) {
-      return llvm::is_contained(batchAxes, axis.axis);
-    });
-    bool sums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
-    bool leaves = overBatch || (sequence && isSummedOverBatch(value));
-    if (isStep || !leaves || !sums)
-      partial.clear();
-    TensorSharding sharding = shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1);
-    sharding.partial = partial;
-    function.setResultAttr(i, DistDialect::getShardingAttrName(), makeSharding(context, mesh, sharding));
-    results.push_back(std::move(partial));
-  }
-  return success();
-}
-
-LogicalResult Assigner::write() {
-  MLIRContext *context = module.getContext();
-  for (const FactorClasses::OpFactors &factors : classes.ops()) {
-    sharding::Placement placement;
-    for (auto [i, factor] : llvm::enumerate(factors.rule.factors))
-      if (const DimSharding &on = axes[classes.classOf(factors, i)]; !on.empty())
-        placement[factor.name] = on;
-    if (int factor = sequence ? sequence->factorOf(factors.op) : -1; factor >= 0)
-      placement[factors.rule.factors[factor].name].push_back(sequence->splitOver());
-    factors.op->setAttr(DistDialect::getPlacementAttrName(), makePlacement(context, mesh, std::move(placement)));
-  }
-  for (const auto &[name, parameter] : classes.parameters()) {
-    TensorSharding storage = TensorSharding::replicated(parameter.type.getRank());
-    for (size_t d = 0; d < storage.dims.size(); ++d)
-      storage.dims[d] = axes[classes.classOf(parameter, d)];
-    parameter.op->setAttr(DistDialect::getStorageAttrName(), makeSharding(context, mesh, storage));
-  }
-  // Blocks before the step that calls them.
-  llvm::DenseMap<StringRef, std::vector<Partials>> resultPartials;
-  for (bool step : {false, true})
-    for (auto function : module.getOps<func::FuncOp>())
-      if ((function.getName() == kStepFunction) == step && failed(writeFunction(function, resultPartials)))
-        return failure();
   return success();
 }
 
