@@ -49,6 +49,7 @@ public:
     plan_.mesh = sharding::Mesh(std::move(axes));
     plan_.globalBatch = o.integer("global_batch", 0);
     plan_.sequence = o.integer("sequence", 0);
+    plan_.sequenceParts = o.optionalInteger("sequence_parts", 1, kMaxId).value_or(1);
     elements(o, "types", plan_.types, [&](json::Object &e) { return type(e); });
     elements(o, "inputs", plan_.inputs, [&](json::Object &e) { return input(e); });
     elements(o, "parameters", plan_.parameters, [&](json::Object &e) { return parameter(e); });
@@ -209,6 +210,7 @@ private:
     else if (o.has("range"))
       o.error("range", "expected two numbers, low and high");
     input.dimNames = o.strings("dim_names");
+    input.sequenceDim = optionalId(o, "sequence_dim", -1);
     return input;
   }
 
@@ -320,6 +322,7 @@ private:
       i.reduce = reduceKind(*reduce, o.pointer("reduce"));
     i.dim = optionalId(o, "dim", -1);
     i.sourceDim = optionalId(o, "source_dim", -1);
+    i.shift = o.optionalInteger("shift", 0, kMaxId).value_or(0);
     i.block = call ? id(o, "block") : optionalId(o, "block", -1);
     i.frame = call ? o.integer("frame", 0, kMaxBytes) : o.optionalInteger("frame", 0, kMaxBytes).value_or(0);
     i.instance = call ? o.integer("instance") : o.optionalInteger("instance").value_or(0);

@@ -12,6 +12,7 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
+#include "modelpar/Sharding/SequenceOrder.h"
 
 #include <set>
 
@@ -108,12 +109,24 @@ private:
       else if (!input.dimNames.empty() && input.dimNames.size() != plan_.types[input.type].shape.size())
         add(where, "has " + std::to_string(input.dimNames.size()) + " dim_names, expected " +
                        std::to_string(plan_.types[input.type].shape.size()));
+      else if (input.sequenceDim != -1)
+        sequence(input, where);
       if (input.role != "tokens" && input.role != "targets" && input.role != "positions" && input.role != "scalars" &&
           input.role != "data")
         add(where, "role is '" + input.role + "', expected tokens, targets, positions, scalars or data");
       if (!(input.rangeLow <= input.rangeHigh))
         add(where, "range is empty");
     }
+  }
+
+  void sequence(const Input &input, const std::string &where) {
+    const std::vector<int64_t> &shape = plan_.types[input.type].shape;
+    if (!inside(input.sequenceDim, shape.size()))
+      return add(where, "sequence_dim is " + range(input.sequenceDim, shape.size()));
+    const int64_t size = shape[input.sequenceDim];
+    if (!sharding::SequenceOrder::divides(size, plan_.sequenceParts))
+      add(where, "sequence of " + std::to_string(size) + " has no balanced split into " +
+                     std::to_string(plan_.sequenceParts) + " parts");
   }
 
   /// `stage` is null for blocks.
@@ -277,14 +290,20 @@ private:
 
   void collective(const Body &body, const Instruction &i, const std::string &where) {
     bool gathers = i.op == "all_gather", scatters = i.op == "reduce_scatter", exchanges = i.op == "all_to_all";
-    if (i.op != "all_reduce" && !gathers && !scatters && !exchanges)
-      return add(where,
-                 "unknown collective '" + i.op + "', expected all_reduce, all_gather, reduce_scatter or all_to_all");
+    bool permutes = i.op == "collective_permute";
+    if (i.op != "all_reduce" && !gathers && !scatters && !exchanges && !permutes)
+      return add(where, "unknown collective '" + i.op +
+                            "', expected all_reduce, all_gather, reduce_scatter, all_to_all or collective_permute");
     if (i.inputs.empty() || i.inputs.size() != i.outputs.size())
       return add(where, "has " + std::to_string(i.inputs.size()) + " inputs and " + std::to_string(i.outputs.size()) +
                             " outputs, expected as many of both, at least 1");
     if (i.axes.empty())
       return add(where, "has no axes");
+    if (permutes && i.axes.size() != 1)
+      return add(where, "has " + std::to_string(i.axes.size()) + " axes, expected the one of the ring");
+    if (permutes ? i.shift < 1 || i.shift >= i.axes[0].size : i.shift != 0)
+      return add(where, "shift is " + std::to_string(i.shift) + ", expected " +
+                            (permutes ? "at least 1 and less than " + std::to_string(i.axes[0].size) : "none"));
     for (ValueId id : i.inputs) {
       size_t rank = plan_.types[body.values[id].type].shape.size();
       if ((gathers || scatters || exchanges) && !inside(i.dim, rank))

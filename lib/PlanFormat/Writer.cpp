@@ -91,6 +91,8 @@ public:
          }));
     line("global_batch", std::to_string(p.globalBatch));
     line("sequence", std::to_string(p.sequence));
+    if (p.sequenceParts != 1)
+      line("sequence_parts", std::to_string(p.sequenceParts));
     lines("types", p.types, [&](const TensorType &type) { return print(type); });
     out_ += ",\n";
     lines("inputs", p.inputs, [&](const Input &input) { return print(input); });
@@ -144,7 +146,7 @@ private:
     f.string("name", input.name).integer("type", input.type).string("role", input.role);
     f.raw("range", "[" + real(input.rangeLow) + "," + real(input.rangeHigh) + "]");
     f.raw("dim_names", list(input.dimNames, [](const std::string &dim) { return jsonString(dim); }));
-    return f.end();
+    return f.integer("sequence_dim", input.sequenceDim, -1).end();
   }
 
   std::string print(const Parameter &parameter) {
@@ -201,7 +203,7 @@ private:
       f.raw("axes", axes(i.axes));
     if (i.kind == Instruction::Kind::Collective || i.reduce != sharding::ReduceKind::Sum)
       f.string("reduce", sharding::name(i.reduce));
-    f.integer("dim", i.dim, -1).integer("source_dim", i.sourceDim, -1);
+    f.integer("dim", i.dim, -1).integer("source_dim", i.sourceDim, -1).integer("shift", i.shift, 0);
     if (i.kind == Instruction::Kind::Call)
       f.integer("block", i.block).integer("frame", i.frame).integer("instance", i.instance);
     else

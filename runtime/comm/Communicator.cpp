@@ -30,6 +30,8 @@ std::string_view name(CollectiveKind kind) {
     return "all_to_all";
   case CollectiveKind::Broadcast:
     return "broadcast";
+  case CollectiveKind::CollectivePermute:
+    return "collective_permute";
   }
   return "";
 }
@@ -38,14 +40,19 @@ int64_t total(const std::vector<int64_t> &extents) {
   return std::accumulate(extents.begin(), extents.end(), int64_t{0});
 }
 
-int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member) {
+int64_t permuteSource(const Collective &collective, int64_t member, int64_t size) {
+  return (member + size - collective.shift) % size;
+}
+
+int64_t inputBytes(const Collective &collective, const CollectivePart &part, int64_t member) {
   int64_t around = part.outer * part.inner * planformat::byteSize(part.dtype);
   auto index = static_cast<size_t>(member);
-  switch (kind) {
+  switch (collective.kind) {
   case CollectiveKind::AllReduce:
   case CollectiveKind::Broadcast:
     return around;
   case CollectiveKind::AllGather:
+  case CollectiveKind::CollectivePermute:
     return around * part.extents[index];
   case CollectiveKind::ReduceScatter:
     return around * total(part.extents);
@@ -55,10 +62,10 @@ int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t memb
   return 0;
 }
 
-int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member) {
+int64_t outputBytes(const Collective &collective, const CollectivePart &part, int64_t member) {
   int64_t around = part.outer * part.inner * planformat::byteSize(part.dtype);
   auto index = static_cast<size_t>(member);
-  switch (kind) {
+  switch (collective.kind) {
   case CollectiveKind::AllReduce:
   case CollectiveKind::Broadcast:
     return around;
@@ -68,15 +75,21 @@ int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t mem
     return around * part.extents[index];
   case CollectiveKind::AllToAll:
     return around * part.middle * part.extents[index] * total(part.gathered);
+  case CollectiveKind::CollectivePermute:
+    return inputBytes(collective, part, permuteSource(collective, member, static_cast<int64_t>(part.extents.size())));
   }
   return 0;
 }
 
 int64_t ringBytes(const Collective &collective, const Group &group) {
   int64_t n = group.size(), whole = 0;
-  for (const CollectivePart &part : collective.parts)
-    whole +=
-        std::max(inputBytes(part, collective.kind, group.index()), outputBytes(part, collective.kind, group.index()));
+  const bool permutes = collective.kind == CollectiveKind::CollectivePermute;
+  for (const CollectivePart &part : collective.parts) {
+    int64_t input = inputBytes(collective, part, group.index());
+    whole += permutes ? input : std::max(input, outputBytes(collective, part, group.index()));
+  }
+  if (permutes)
+    return collective.shift == 0 ? 0 : whole;
   return (collective.kind == CollectiveKind::AllReduce ? 2 : 1) * (n - 1) * whole / n;
 }
 
@@ -105,6 +118,8 @@ Status validate(const Collective &collective, const Group &group) {
   std::string where = collective.label + ": " + std::string(name(collective.kind)) + " over " + group.name();
   if (collective.root < 0 || collective.root >= group.size())
     return Status::internal(where + ": root " + std::to_string(collective.root) + " is not in the group");
+  if (collective.shift < 0 || collective.shift >= group.size())
+    return Status::internal(where + ": shift " + std::to_string(collective.shift) + " is not below the group's size");
   for (size_t i = 0; i < collective.parts.size(); ++i)
     MODELPAR_RETURN_IF_ERROR(
         validatePart(collective.parts[i], collective.kind, group.size()).in(where + ", tensor " + std::to_string(i)));

@@ -47,7 +47,8 @@ enum class CollectiveKind {
   AllGather,     ///< ncclAllGather along any dimension, uneven: MPI_Allgatherv with types.
   ReduceScatter, ///< ncclReduceScatter along any dimension, uneven.
   AllToAll,      ///< ncclAlltoAll; MPI_Alltoallw: one dimension becomes whole, another sharded.
-  Broadcast      ///< ncclBroadcast, MPI_Bcast from member `root`. Output may be the bytes of the input.
+  Broadcast,     ///< ncclBroadcast, MPI_Bcast from member `root`. Output may be the bytes of the input.
+  CollectivePermute ///< Grouped ncclSend and ncclRecv, MPI_Sendrecv: to the member `shift` places on, round the group.
 };
 std::string_view name(CollectiveKind kind); ///< "all_reduce", ...
 
@@ -57,6 +58,7 @@ struct CollectivePart {
   int64_t outer = 1, inner = 1;
   /// Extent of the split dimension per member, in group order, contiguous: AllGather: of its input; ReduceScatter and
   /// AllToAll: of its output. AllReduce and Broadcast: empty, and every member holds outer·inner elements.
+  /// CollectivePermute: of its input, which goes on as it is, so members may differ in any dimension.
   std::vector<int64_t> extents;
   /// AllToAll alone. A tensor is [outer, A, middle, B, inner]; the split dimension is A when `splitFirst`, else B, and
   /// the other one is gathered: its extent in each member's input, which becomes whole in every output.
@@ -71,16 +73,20 @@ struct Collective {
   sharding::ReduceKind reduce =
       sharding::ReduceKind::Sum; ///< AllReduce, ReduceScatter: f32, f64, and bf16 summed in fp32.
   int64_t root = 0;              ///< Broadcast: index in the group.
+  int64_t shift = 0;             ///< CollectivePermute: 0 <= shift < size of the group.
   std::vector<CollectivePart> parts;
   std::string label; ///< The instruction, for messages. Members may differ in it.
 };
 /// Internal, saying what is wrong with the description for this group; Ok when nothing is.
 Status validate(const Collective &collective, const Group &group);
-/// Bytes of part `index` that this member reads (input) and writes (output).
-int64_t inputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
-int64_t outputBytes(const CollectivePart &part, CollectiveKind kind, int64_t member);
+/// Bytes of a part of the collective that this member reads (input) and writes (output).
+int64_t inputBytes(const Collective &collective, const CollectivePart &part, int64_t member);
+int64_t outputBytes(const Collective &collective, const CollectivePart &part, int64_t member);
+/// CollectivePermute: the member whose tensors `member` of a group of `size` receives.
+int64_t permuteSource(const Collective &collective, int64_t member, int64_t size);
 /// Bytes this rank sends if the group is a ring: all_reduce 2(n-1)/n·N, broadcast (n-1)/n·N, the others (n-1)/n·N, with
-/// N the bytes of the whole tensor (all_to_all: of a member's shard), rounded down.
+/// N the bytes of the whole tensor (all_to_all: of a member's shard), rounded down; collective_permute: its input, if it
+/// goes to another member.
 int64_t ringBytes(const Collective &collective, const Group &group);
 
 /// Bytes sent so far by this rank over the groups of some mesh axes.

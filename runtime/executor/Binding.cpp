@@ -228,8 +228,8 @@ static Status checkOverlap(const Launch &launch, std::span<void *const> pointers
       for (size_t j = 0; j < n; ++j) {
         const auto *input = static_cast<const std::byte *>(pointers[i]),
                    *output = static_cast<const std::byte *>(pointers[n + j]);
-        int64_t read = inputBytes(collective.parts[i], collective.kind, member);
-        int64_t written = outputBytes(collective.parts[j], collective.kind, member);
+        int64_t read = inputBytes(collective, collective.parts[i], member);
+        int64_t written = outputBytes(collective, collective.parts[j], member);
         bool inPlace = collective.kind == CollectiveKind::AllReduce && i == j && input == output;
         if (!inPlace && read > 0 && written > 0 && input < output + written && output < input + read)
           return Status::internal("output " + std::to_string(j) + " lies over input " + std::to_string(i));

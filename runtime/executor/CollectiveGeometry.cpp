@@ -70,12 +70,28 @@ Status joinParts(const Shards &parts, const Range &whole, int32_t dim, std::vect
   return {};
 }
 
+/// Every member's tensor goes to another as it is: what arrives must be the receiver's shard of the output.
+Status describePermute(int64_t shift, const Shards &inputs, const Shards &outputs, CollectivePart &part) {
+  for (size_t source = 0; source < inputs.size(); ++source) {
+    const size_t target = (source + static_cast<size_t>(shift)) % inputs.size();
+    for (size_t d = 0; d < inputs[source].size(); ++d)
+      if (inputs[source][d] != outputs[target][d])
+        return Status::internal("dimension " + std::to_string(d) + ": member " + std::to_string(source) + " sends " +
+                                text(inputs[source][d]) + ", member " + std::to_string(target) + " expects " +
+                                text(outputs[target][d]));
+    part.extents.push_back(product(inputs[source], 0, inputs[source].size()));
+  }
+  return {};
+}
+
 Status describePart(const planformat::Instruction &instruction, CollectiveKind kind, const Shards &inputs,
                     const Shards &outputs, size_t me, CollectivePart &part) {
   const std::vector<Range> &input = inputs[me], &output = outputs[me];
   const size_t rank = input.size();
   if (output.size() != rank)
     return Status::internal("input and output have different numbers of dimensions");
+  if (kind == CollectiveKind::CollectivePermute)
+    return describePermute(instruction.shift, inputs, outputs, part);
   const int32_t dim = instruction.dim, source = instruction.sourceDim;
   if (kind == CollectiveKind::AllReduce) {
     MODELPAR_RETURN_IF_ERROR(checkEqual(inputs, {}));
@@ -122,7 +138,7 @@ Status modelpar::runtime::describeCollective(const planformat::Plan &plan, const
                                              int64_t microBatch, Collective &collective) {
   using Kind = CollectiveKind;
   bool known = false;
-  for (Kind kind : {Kind::AllReduce, Kind::AllGather, Kind::ReduceScatter, Kind::AllToAll})
+  for (Kind kind : {Kind::AllReduce, Kind::AllGather, Kind::ReduceScatter, Kind::AllToAll, Kind::CollectivePermute})
     if (name(kind) == instruction.op) {
       collective.kind = kind;
       known = true;
@@ -130,6 +146,10 @@ Status modelpar::runtime::describeCollective(const planformat::Plan &plan, const
   if (!known)
     return Status::internal("unknown collective '" + instruction.op + "'");
   collective.reduce = instruction.reduce;
+  collective.shift = collective.kind == Kind::CollectivePermute ? instruction.shift : 0;
+  if (collective.shift < 0 || collective.shift >= group.size())
+    return Status::internal("shift " + std::to_string(collective.shift) + " in a group of " +
+                            std::to_string(group.size()));
   for (size_t i = 0; i < instruction.inputs.size(); ++i) {
     auto typeOf = [&](planformat::ValueId id) -> const TensorType & {
       return plan.types[static_cast<size_t>(body.values[static_cast<size_t>(id)].type)];

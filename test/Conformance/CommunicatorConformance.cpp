@@ -306,6 +306,50 @@ TEST_P(CommunicatorConformance, GroupedTensorsOfTwoTypes) {
   });
 }
 
+// Every shift of a group, tensors of several types in one launch, uneven and empty shards.
+TEST_P(CommunicatorConformance, CollectivePermute) {
+  forGroups(RUNNER, [](Communicator &communicator, Group &group) {
+    const int64_t size = group.size(), me = group.index();
+    std::vector<int64_t> extents = unevenExtents(size), reversed(extents.rbegin(), extents.rend());
+    for (int64_t shift = 0; shift < size; ++shift) {
+      const auto source = static_cast<size_t>((me - shift + size) % size);
+      std::vector<float> first = inputOf<float>(communicator.rank(), 6 * extents[static_cast<size_t>(me)]),
+                         received(static_cast<size_t>(6 * extents[source]), -1);
+      std::vector<double> second = inputOf<double>(communicator.rank() + 1, reversed[static_cast<size_t>(me)]),
+                          alsoReceived(static_cast<size_t>(reversed[source]), -1);
+      void *inputs[] = {first.data(), second.data()}, *outputs[] = {received.data(), alsoReceived.data()};
+      Collective collective{
+          .kind = CollectiveKind::CollectivePermute,
+          .shift = shift,
+          .parts = {{.outer = 2, .inner = 3, .extents = extents}, {.dtype = DType::F64, .extents = reversed}},
+          .label = "permute"};
+      MODELPAR_RETURN_IF_ERROR(validate(collective, group));
+      MODELPAR_RETURN_IF_ERROR(communicator.run(group, collective, inputs, outputs));
+      const int64_t from = group.ranks()[source];
+      MODELPAR_RETURN_IF_ERROR(expectEqual(
+          received, inputOf<float>(from, static_cast<int64_t>(received.size())), "shift " + std::to_string(shift)));
+      MODELPAR_RETURN_IF_ERROR(expectEqual(alsoReceived,
+                                           inputOf<double>(from + 1, static_cast<int64_t>(alsoReceived.size())),
+                                           "second tensor, shift " + std::to_string(shift)));
+    }
+    return Status();
+  });
+}
+
+TEST_P(CommunicatorConformance, PermutedByDifferentShiftsIsAnErrorOnAll) {
+  Status status = run(3, [](Communicator &communicator) {
+    std::unique_ptr<Group> group;
+    MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "cp", 0, group));
+    std::vector<float> input(4), output(4);
+    return runOne(communicator, *group,
+                  {.kind = CollectiveKind::CollectivePermute,
+                   .shift = communicator.rank() == 1 ? 2 : 1,
+                   .parts = {{.extents = {4, 4, 4}}}},
+                  input, output);
+  });
+  EXPECT_NE(status.message().find("do not run the same collective"), std::string::npos) << status.message();
+}
+
 TEST_P(CommunicatorConformance, GroupsOfTwoStreamsDoNotMix) {
   Status status = run(2, [](Communicator &communicator) {
     std::unique_ptr<Group> groups[2];
@@ -346,6 +390,24 @@ TEST_P(CommunicatorConformance, CountsTheBytesOfARing) {
     bool right = traffic.size() == 2 && traffic[0].axes == "dp" && traffic[0].bytes == 400 && traffic[1].axes == "tp" &&
                  traffic[1].bytes == 120;
     return right ? Status() : Status::internal("wrong traffic");
+  });
+  EXPECT_TRUE(status.ok()) << status.message();
+}
+
+TEST_P(CommunicatorConformance, CountsWhatAPermuteSends) {
+  Status status = run(3, [](Communicator &communicator) {
+    std::unique_ptr<Group> group;
+    MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "cp", 0, group));
+    std::vector<float> input(10), output(10);
+    for (int64_t shift : {0, 1, 2}) // The first sends nothing.
+      MODELPAR_RETURN_IF_ERROR(runOne(
+          communicator, *group,
+          {.kind = CollectiveKind::CollectivePermute, .shift = shift, .parts = {{.inner = 2, .extents = {5, 3, 0}}}},
+          input, output));
+    const int64_t expected[] = {2 * 40, 2 * 24, 0};
+    std::vector<Traffic> traffic = communicator.traffic();
+    bool right = traffic.size() == 1 && traffic[0].bytes == expected[communicator.rank()];
+    return right ? Status() : Status::internal("wrong traffic of rank " + std::to_string(communicator.rank()));
   });
   EXPECT_TRUE(status.ok()) << status.message();
 }
@@ -451,6 +513,9 @@ TEST_P(CommunicatorConformance, DescriptionsAreChecked) {
     EXPECT_FALSE(validate({.kind = CollectiveKind::AllGather, .parts = {{.extents = {1, -1}}}}, *group).ok());
     EXPECT_FALSE(validate({.kind = CollectiveKind::AllToAll, .parts = {{.extents = {1, 1}}}}, *group).ok());
     EXPECT_FALSE(validate({.kind = CollectiveKind::Broadcast, .root = 2}, *group).ok());
+    EXPECT_FALSE(validate({.kind = CollectiveKind::CollectivePermute, .shift = 2}, *group).ok());
+    EXPECT_FALSE(validate({.kind = CollectiveKind::CollectivePermute, .shift = -1}, *group).ok());
+    EXPECT_FALSE(validate({.kind = CollectiveKind::CollectivePermute, .parts = {{.extents = {1}}}}, *group).ok());
     return Status();
   });
   EXPECT_TRUE(status.ok()) << status.message();

@@ -72,7 +72,8 @@ using Attributes = std::map<std::string, Attribute>;
 struct Instruction {
   enum class Kind {
     Kernel,     ///< `op` is a kernel name ("matmul", "layer_norm", ...).
-    Collective, ///< `op` is "all_reduce", "all_gather", "reduce_scatter" or "all_to_all"; see `axes`, `reduce`, `dim`.
+    Collective, ///< `op` is "all_reduce", "all_gather", "reduce_scatter", "all_to_all" or "collective_permute"; see `axes`,
+                ///< `reduce`, `dim`, `shift`.
     Call,       ///< `block` with inputs then outputs bound to its arguments, `frame` for its locals.
     Accumulate, ///< outputs[0] += inputs[0] for fp32 sums over micro-batches; zeroed by the first micro-batch (`first` writes).
     Load,       ///< Fill outputs[0] with this micro-batch of input `op` (index into Plan::inputs by name).
@@ -91,6 +92,7 @@ struct Instruction {
   sharding::ReduceKind reduce = sharding::ReduceKind::Sum;
   int32_t dim = -1;      ///< Gathered (all_gather) or scattered (reduce_scatter) dimension; target dimension of all_to_all.
   int32_t sourceDim = -1;///< all_to_all: the dimension that becomes whole.
+  int64_t shift = 0;     ///< collective_permute: a tensor goes to the member of the group this many places on, round the ring.
   // Call:
   int32_t block = -1;    ///< Index into Plan::blocks.
   int64_t frame = 0;     ///< Byte offset of the callee's frame, like Value::offset.
@@ -178,6 +180,7 @@ struct Input {
   std::string role;        ///< "tokens", "targets", "positions", "scalars" or "data".
   double rangeLow = 0, rangeHigh = 1; ///< Values: integers in [low, high), reals in [low, high].
   std::vector<std::string> dimNames;
+  int32_t sequenceDim = -1; ///< The dimension stored in the plan's SequenceOrder, or -1.
 };
 
 /// How a parameter starts, a function of seed, name and global element index alone.
@@ -219,6 +222,7 @@ struct Plan {
   std::string optimizer = "adamw"; ///< "adamw" or "sgd"
   sharding::Mesh mesh;
   int64_t globalBatch = 0, sequence = 0;
+  int64_t sequenceParts = 1; ///< Of the balanced causal split (Sharding/SequenceOrder.h); 1: sequences in natural order.
   std::vector<TensorType> types;
   std::vector<Input> inputs;
   std::vector<Parameter> parameters;

@@ -79,7 +79,7 @@ bool same(const CollectivePart &a, const CollectivePart &b) {
 }
 
 bool same(const Collective &a, const Collective &b) {
-  return a.kind == b.kind && a.reduce == b.reduce && a.root == b.root &&
+  return a.kind == b.kind && a.reduce == b.reduce && a.root == b.root && a.shift == b.shift &&
          std::equal(a.parts.begin(), a.parts.end(), b.parts.begin(), b.parts.end(),
                     [](const CollectivePart &x, const CollectivePart &y) { return same(x, y); });
 }
@@ -222,9 +222,12 @@ static void compute(LocalGroup &group, const Collective &collective, size_t p, s
     for (int64_t i = 0; i < size; ++i)
       exchangeFrom(part, me, i, sources[static_cast<size_t>(i)], output);
     return;
-  case CollectiveKind::Broadcast: {
-    const std::byte *source = sources[static_cast<size_t>(collective.root)];
-    if (int64_t bytes = outputBytes(part, collective.kind, me); bytes > 0 && source != output)
+  case CollectiveKind::Broadcast:
+  case CollectiveKind::CollectivePermute: {
+    const bool permutes = collective.kind == CollectiveKind::CollectivePermute;
+    const std::byte *source =
+        sources[static_cast<size_t>(permutes ? permuteSource(collective, me, size) : collective.root)];
+    if (int64_t bytes = outputBytes(collective, part, me); bytes > 0 && source != output)
       std::memcpy(output, source, static_cast<size_t>(bytes));
     return;
   }
