@@ -299,8 +299,8 @@ private:
                             " outputs, expected as many of both, at least 1");
     if (i.axes.empty())
       return add(where, "has no axes");
-    if (permutes && i.axes.size() != 1)
-      return add(where, "has " + std::to_string(i.axes.size()) + " axes, expected the one of the ring");
+    if (permutes && (i.axes.size() != 1 || i.axes[0].groupSize() != i.axes[0].size))
+      return add(where, "has " + std::to_string(i.axes.size()) + " axes, expected the one of the ring, whole");
     if (permutes ? i.shift < 1 || i.shift >= i.axes[0].size : i.shift != 0)
       return add(where, "shift is " + std::to_string(i.shift) + ", expected " +
                             (permutes ? "at least 1 and less than " + std::to_string(i.axes[0].size) : "none"));

@@ -25,12 +25,17 @@ std::string describe(const TensorType &type) {
 
 namespace {
 
+/// True when `minor` is the part of an axis that follows on `major`, and both can be written as one.
+bool follows(const AxisRef &major, const AxisRef &minor) {
+  return major.name == minor.name && major.preSize * major.size == minor.preSize && major.shift == 0 &&
+         minor.shift == 0 && major.subset.empty() && minor.subset.empty();
+}
+
 /// Joins neighbours that are consecutive parts of one axis: tp:(1)2, tp:(2)2 is tp:(1)4.
 DimSharding joined(const DimSharding &axes) {
   DimSharding result;
   for (const AxisRef &axis : axes) {
-    if (!result.empty() && result.back().name == axis.name &&
-        result.back().preSize * result.back().size == axis.preSize)
+    if (!result.empty() && follows(result.back(), axis))
       result.back().size *= axis.size;
     else
       result.push_back(axis);
@@ -49,13 +54,22 @@ std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
   std::vector<PartialAxis> result;
   for (const PartialAxis &entry : partial) {
     AxisRef *last = result.empty() ? nullptr : &result.back().axis;
-    if (last && result.back().kind == entry.kind && last->name == entry.axis.name &&
-        last->preSize * last->size == entry.axis.preSize)
+    if (last && result.back().kind == entry.kind && follows(*last, entry.axis))
       last->size *= entry.axis.size;
     else
       result.push_back(entry);
   }
   return result;
+}
+
+/// Moves every shard `shift` places on along the axis of a ring. False when the dimension is not split over it.
+bool rotate(DimSharding &dim, const AxisRef &ring, int64_t shift) {
+  for (AxisRef &axis : dim)
+    if (axis.name == ring.name && axis.preSize == ring.preSize && axis.size == ring.size) {
+      axis.shift = (axis.shift + shift) % axis.size;
+      return true;
+    }
+  return false;
 }
 
 class TypeChecker {
@@ -199,9 +213,16 @@ private:
       return reduces ? "an input that is partial (" + std::string(sharding::name(i.reduce)) + ") over " + axesText(i) +
                            " beside what the output is partial over"
                      : "the same partial axes on both sides";
+    bool permutes = i.op == "collective_permute", rotates = false;
     for (size_t d = 0; d < in.shape.size(); ++d) {
       DimSharding before = in.sharding.dims[d], after = out.sharding.dims[d];
-      bool isDim = static_cast<int32_t>(d) == i.dim && i.op != "all_reduce";
+      bool isDim = static_cast<int32_t>(d) == i.dim && i.op != "all_reduce" && !permutes;
+      if (permutes && rotate(before, i.axes[0], i.shift)) {
+        rotates = true;
+        if (before != after)
+          return "dimension " + std::to_string(d) + " to be shifted by " + std::to_string(i.shift) + " over " + axesText(i);
+        continue;
+      }
       if (i.op == "all_gather" && isDim)
         after = concatenated(after, i.axes);
       if ((i.op == "reduce_scatter" || i.op == "all_to_all") && isDim)
@@ -214,7 +235,7 @@ private:
                (changes ? " to differ by the minor axes " + axesText(i) : " to stay as it is");
       }
     }
-    return "";
+    return permutes && !rotates ? "a tensor that is split over " + axesText(i) : "";
   }
 
   /// Parameters and their states are whole. (What outputs are left with, the schedule knows.)

@@ -62,11 +62,16 @@ TEST(PlanFile, RoundTrip) {
                   {"reals", std::vector<double>{0.1, 2, std::numeric_limits<double>::infinity()}},
                   {"noReals", std::vector<double>{}}};
   i.origin = "model.json:3";
+  plan.sequenceParts = 2;
+  plan.inputs[0].sequenceDim = 1;
   std::string text = writePlan(plan), error;
   ASSERT_TRUE(readPlan(text, read, error)) << error;
   EXPECT_EQ(writePlan(read), text);
   EXPECT_EQ(read.blocks[0].instructions[0].attributes, i.attributes);
   EXPECT_EQ(read.types, plan.types);
+  EXPECT_EQ(read.sequenceParts, 2);
+  EXPECT_EQ(read.inputs[0].sequenceDim, 1);
+  EXPECT_EQ(read.inputs[1].sequenceDim, -1);
   EXPECT_EQ(read.mesh, plan.mesh);
   EXPECT_EQ(read.modelText, plan.modelText);
   EXPECT_EQ(read.parameters[1].checkpointShape, plan.parameters[1].checkpointShape);
@@ -195,6 +200,14 @@ TEST(PlanFile, IdsOutOfRange) {
               HasSubstr("of kind gradient, expected parameter"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }),
               HasSubstr("loads input 'z'"));
+}
+
+TEST(PlanFile, OrdersOfSequences) {
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].sequenceDim = 2; }),
+              HasSubstr("input x: sequence_dim is 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].sequenceDim = 1, p.sequenceParts = 3; }),
+              HasSubstr("input x: sequence of 16 has no balanced split into 3 parts"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.sequenceParts = -1; }), HasSubstr("/sequence_parts: expected an integer"));
 }
 
 TEST(PlanFile, BytesOutsideTheArena) {

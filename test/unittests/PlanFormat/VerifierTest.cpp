@@ -108,7 +108,7 @@ TEST(VerifyPlan, LoadIntoAnotherType) {
 
 /// A body with one collective from one type to another.
 std::string collectiveFindings(const std::string &op, sharding::TensorSharding from, sharding::TensorSharding to,
-                               int32_t dim, int32_t sourceDim = -1) {
+                               int32_t dim, int32_t sourceDim = -1, int64_t shift = 0) {
   Plan plan = smallPlan();
   plan.types.push_back({DType::F32, {8, 8}, std::move(from)});
   plan.types.push_back({DType::F32, {8, 8}, std::move(to)});
@@ -120,6 +120,7 @@ std::string collectiveFindings(const std::string &op, sharding::TensorSharding f
   i.stream = 0;
   i.dim = dim;
   i.sourceDim = sourceDim;
+  i.shift = shift;
   int64_t more =
       std::max<int64_t>(0, program(plan, kUpdate).frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
   stage(plan).arenaBytes += more;
@@ -145,6 +146,37 @@ TEST(VerifyPlan, EveryCollectiveHasItsTypes) {
   EXPECT_THAT(collectiveFindings("all_to_all", rows, columns, 1, 0), testing::Not(bad));
   EXPECT_THAT(collectiveFindings("all_to_all", rows, columns, 0, 1), bad);
   EXPECT_THAT(collectiveFindings("all_to_all", rows, rows, 1, 0), bad);
+}
+
+TEST(VerifyPlan, APermuteShiftsTheAxisOfItsRing) {
+  sharding::AxisRef dp{"dp", 1, 2}, tp{"tp", 1, 2}, next{"tp", 1, 2, 1};
+  sharding::TensorSharding rows{{{tp}, {}}, {}}, nextRows{{{next}, {}}, {}}, columns{{{}, {next}}, {}};
+  sharding::TensorSharding both{{{dp, tp}, {}}, {}}, nextBoth{{{dp, next}, {}}, {}}, data{{{dp}, {}}, {}};
+  auto bad = HasSubstr("goes from");
+  EXPECT_THAT(collectiveFindings("collective_permute", rows, nextRows, -1, -1, 1), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("collective_permute", nextRows, rows, -1, -1, 1), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("collective_permute", both, nextBoth, -1, -1, 1), testing::Not(bad));
+  EXPECT_THAT(collectiveFindings("collective_permute", rows, rows, -1, -1, 1),
+              HasSubstr("expected dimension 0 to be shifted by 1 over tp"));
+  EXPECT_THAT(collectiveFindings("collective_permute", rows, columns, -1, -1, 1), bad);
+  EXPECT_THAT(collectiveFindings("collective_permute", both, nextRows, -1, -1, 1), bad);
+  EXPECT_THAT(collectiveFindings("collective_permute", data, data, -1, -1, 1),
+              HasSubstr("expected a tensor that is split over tp"));
+}
+
+TEST(VerifyPlan, APermuteHasAShiftAndOneAxis) {
+  sharding::TensorSharding rows{{{{"tp", 1, 2}}, {}}, {}};
+  for (int64_t shift : {0, 2, -1})
+    EXPECT_THAT(collectiveFindings("collective_permute", rows, rows, -1, -1, shift),
+                HasSubstr("expected at least 1 and less than 2"));
+  EXPECT_THAT(collectiveFindings("all_gather", rows, rows, 0, -1, 1), HasSubstr("shift is 1, expected none"));
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Instruction &i = p.blocks[0].instructions[2];
+                ASSERT_EQ(i.kind, Instruction::Kind::Collective);
+                i.op = "collective_permute", i.shift = 1;
+                i.axes = {p.mesh.axis("dp"), p.mesh.axis("tp")};
+              }),
+              HasSubstr("has 2 axes, expected the one of the ring"));
 }
 
 //===----------------------------------------------------------------------===//

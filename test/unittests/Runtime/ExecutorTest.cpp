@@ -241,6 +241,59 @@ TEST(Executor, CollectivesOfUnevenShards) {
   }));
 }
 
+// Blocks go round a ring of three, of which the last holds less (and of the columns nothing): after k hops a rank has the
+// shard that the type with shift k says, and after the last one the peers' sum is that of all blocks.
+TEST(Executor, BlocksTravelRoundARing) {
+  PlanBuilder builder({{"dp", 2}, {"cp", 3}});
+  std::vector<TypeId> rows, columns;
+  for (int64_t shift = 0; shift < 3; ++shift) {
+    rows.push_back(builder.type({2, 7, 4}, {{"dp"}, {"cp"}, {}}));
+    builder.plan.types.back().sharding.dims[1][0].shift = shift;
+    columns.push_back(builder.type({7, 4}, {{}, {"cp"}}));
+    builder.plan.types.back().sharding.dims[1][0].shift = shift;
+  }
+  BodyBuilder body = builder.program("main");
+  ValueId block = body.local(rows[0]), other = body.local(columns[0]);
+  body.kernel("iota", {}, {block});
+  body.kernel("iota", {}, {other});
+  std::vector<BufferId> buffers;
+  for (size_t hop = 0; hop < 3; ++hop) {
+    buffers.push_back(builder.buffer("rows", rows[(hop + 1) % 3]));
+    buffers.push_back(builder.buffer("columns", columns[(hop + 1) % 3]));
+    ValueId next = body.buffer(buffers[2 * hop]), nextOther = body.buffer(buffers[2 * hop + 1]);
+    body.collective("collective_permute", {block, other}, {next, nextOther}, {"cp"}).shift = 1;
+    block = next, other = nextOther;
+  }
+  builder.run(0);
+  EXPECT_OK(runSteps(builder.finish(), options(2), 2, [&](Executor &executor) {
+    int64_t sent = 0;
+    for (BufferId buffer : buffers) {
+      MODELPAR_RETURN_IF_ERROR(expectBuffer(executor, buffer, [](int64_t i) { return static_cast<double>(i); }));
+      sent += executor.bufferView(buffer).numElements() * 4;
+    }
+    // In three hops every block has been sent on once by every rank, in each of the two steps.
+    std::vector<Traffic> traffic = executor.traffic();
+    return traffic.size() == 1 && traffic[0].axes == "cp" && traffic[0].bytes == 2 * sent
+               ? Status()
+               : Status::internal("rank " + std::to_string(executor.rank()) + " sent " +
+                                  std::to_string(traffic[0].bytes) + " bytes, expected " + std::to_string(2 * sent));
+  }));
+}
+
+TEST(Executor, APermuteOfOtherShardsIsAnError) {
+  PlanBuilder builder({{"cp", 3}});
+  TypeId rows = builder.type({7}, {{"cp"}}), twice = builder.type({7}, {{"cp"}});
+  builder.plan.types.back().sharding.dims[0][0].shift = 2;
+  BodyBuilder body = builder.program("main");
+  ValueId block = body.local(rows);
+  body.kernel("iota", {}, {block});
+  body.collective("collective_permute", {block}, {body.local(twice)}, {"cp"}).shift = 1;
+  builder.run(0);
+  Status status = runSteps(builder.finish(), options(2), 1, [](Executor &) { return Status(); });
+  EXPECT_NE(status.message().find("dimension 0: member 0 sends [0, 3), member 1 expects [6, 7)"), std::string::npos)
+      << status.message();
+}
+
 TEST(Executor, GatherOfTheMinorAxisInALargerMesh) {
   PlanBuilder builder({{"dp", 2}, {"tp", 2}});
   TypeId both = builder.type({5, 3}, {{"dp", "tp"}, {}}), major = builder.type({5, 3}, {{"dp"}, {}}),
