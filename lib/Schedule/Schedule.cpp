@@ -1,4 +1,4 @@
-//===- Schedule.cpp - schedule generators and checker ---------------------===//
+//===- Schedule.cpp - schedule generators ---------------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 //
 // GPipe (Huang et al., arXiv:1811.06965) and one-forward-one-backward (Narayanan et
-// al., arXiv:1806.03377, with the flush at the end of the step), and their checker.
+// al., arXiv:1806.03377, with the flush at the end of the step).
 //
 //===----------------------------------------------------------------------===//
 
@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 
 using namespace modelpar::schedule;
 
@@ -35,20 +36,36 @@ std::string_view modelpar::schedule::name(Phase phase) {
     return "backward";
   case Phase::Update:
     return "update";
+  case Phase::Exchange:
+    return "exchange";
   }
   return "?";
 }
 
-static std::string toString(const Entry &entry) {
-  if (entry.phase == Phase::Update)
-    return "U";
-  return (entry.phase == Phase::Forward ? "F" : "B") + std::to_string(entry.microBatch);
+bool modelpar::schedule::carriesActivations(const Transfer &transfer, int64_t stage) {
+  return (transfer.direction == Transfer::Direction::Send) == (transfer.peer > stage);
 }
 
-std::string modelpar::schedule::toString(const std::vector<Entry> &entries) {
+std::string modelpar::schedule::toString(const Transfer &transfer, int64_t stage) {
+  return (carriesActivations(transfer, stage) ? "F" : "B") + std::to_string(transfer.microBatch) +
+         (transfer.direction == Transfer::Direction::Send ? ">" : "<") + std::to_string(transfer.peer);
+}
+
+std::string modelpar::schedule::toString(const Entry &entry, int64_t stage) {
+  if (entry.phase == Phase::Update)
+    return "U";
+  if (entry.phase != Phase::Exchange)
+    return (entry.phase == Phase::Forward ? "F" : "B") + std::to_string(entry.microBatch);
+  std::string text;
+  for (const Transfer &transfer : entry.transfers)
+    text += (text.empty() ? "" : " ") + toString(transfer, stage);
+  return "(" + text + ")";
+}
+
+std::string modelpar::schedule::toString(const std::vector<Entry> &entries, int64_t stage) {
   std::string text;
   for (const Entry &entry : entries)
-    text += (text.empty() ? "" : " ") + ::toString(entry);
+    text += (text.empty() ? "" : " ") + toString(entry, stage);
   return text;
 }
 
@@ -72,87 +89,95 @@ std::vector<Entry> modelpar::schedule::generate(Kind kind, int64_t stage, int64_
   return entries;
 }
 
-int64_t modelpar::schedule::maxInFlight(const std::vector<Entry> &entries) {
-  int64_t inFlight = 0, most = 0;
-  for (const Entry &entry : entries) {
-    if (entry.phase == Phase::Forward)
-      most = std::max(most, ++inFlight);
-    else if (entry.phase == Phase::Backward)
-      --inFlight;
-  }
-  return most;
-}
-
 namespace {
 
-/// The order within one stage.
-std::optional<std::string> verifyStage(size_t stage, const std::vector<Entry> &entries, int64_t numMicroBatches,
-                                       int64_t slots) {
-  auto error = [&](size_t i, std::string what) {
-    return "stage " + std::to_string(stage) + ", entry " + std::to_string(i) + " (" + ::toString(entries[i]) +
-           "): " + what;
-  };
-  std::set<int64_t> forward, backward;
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const Entry &entry = entries[i];
-    if (entry.phase == Phase::Update) {
-      if (i + 1 != entries.size())
-        return error(i, "expected the update at the end");
-      if (static_cast<int64_t>(backward.size()) != numMicroBatches)
-        return error(i, "expected " + std::to_string(numMicroBatches) + " backward passes before the update, found " +
-                            std::to_string(backward.size()));
+using Direction = Transfer::Direction;
+
+/// What a stage exchanges between two of its programs: a send of what the one made, and a receive of what the other
+/// needs.
+struct Gap {
+  std::optional<Transfer> send, receive;
+};
+
+/// The gap before each entry.
+std::vector<Gap> gapsOf(const std::vector<Entry> &programs, int64_t stage, int64_t numStages) {
+  // Activations come from the stage before and go to the one after; gradients the other way round.
+  auto transfer = [&](const Entry &entry, Direction direction) -> std::optional<Transfer> {
+    if (entry.phase != Phase::Forward && entry.phase != Phase::Backward)
       return std::nullopt;
-    }
-    if (entry.microBatch < 0 || entry.microBatch >= numMicroBatches)
-      return error(i, "expected a micro-batch below " + std::to_string(numMicroBatches));
-    if (entry.phase == Phase::Forward) {
-      if (!forward.insert(entry.microBatch).second)
-        return error(i, "runs twice");
-      for (int64_t other : forward)
-        if (slots > 0 && other != entry.microBatch && !backward.count(other) && other % slots == entry.microBatch % slots)
-          return error(i, "takes the slot of micro-batch " + std::to_string(other) + ", which is in flight");
-      continue;
-    }
-    if (!forward.count(entry.microBatch))
-      return error(i, "backward before forward");
-    if (!backward.insert(entry.microBatch).second)
-      return error(i, "runs twice");
+    bool next = (entry.phase == Phase::Forward) == (direction == Direction::Send);
+    int64_t peer = next ? stage + 1 : stage - 1;
+    if (peer < 0 || peer >= numStages)
+      return std::nullopt;
+    return Transfer{direction, peer, entry.microBatch};
+  };
+  std::vector<Gap> gaps(programs.size());
+  for (size_t i = 0; i < programs.size(); ++i) {
+    gaps[i].receive = transfer(programs[i], Direction::Receive);
+    if (i > 0)
+      gaps[i].send = transfer(programs[i - 1], Direction::Send);
   }
-  return "stage " + std::to_string(stage) + ": expected an update at the end, found none";
+  return gaps;
 }
+
+bool isPair(const Gap &gap) { return gap.send && gap.receive && gap.send->peer == gap.receive->peer; }
+
+/// The pairs of all stages: stage, peer, micro-batch sent, micro-batch received.
+using Pairs = std::set<std::tuple<int64_t, int64_t, int64_t, int64_t>>;
 
 } // namespace
 
-std::optional<std::string> modelpar::schedule::verify(const std::vector<std::vector<Entry>> &stages,
-                                                      int64_t numMicroBatches, const std::vector<int64_t> &slots) {
-  for (size_t s = 0; s < stages.size(); ++s)
-    if (auto error = verifyStage(s, stages[s], numMicroBatches, s < slots.size() ? slots[s] : 0))
-      return error;
-
-  // Replay: a stage runs its next entry once what it needs from a neighbour has run.
-  std::vector<size_t> next(stages.size(), 0);
-  std::vector<std::set<int64_t>> forward(stages.size()), backward(stages.size());
-  for (bool progress = true; progress;) {
-    progress = false;
-    for (size_t s = 0; s < stages.size(); ++s) {
-      while (next[s] < stages[s].size()) {
-        const Entry &entry = stages[s][next[s]];
-        if (entry.phase == Phase::Forward && s > 0 && !forward[s - 1].count(entry.microBatch))
-          break;
-        if (entry.phase == Phase::Backward && s + 1 < stages.size() && !backward[s + 1].count(entry.microBatch))
-          break;
-        if (entry.phase == Phase::Forward)
-          forward[s].insert(entry.microBatch);
-        else if (entry.phase == Phase::Backward)
-          backward[s].insert(entry.microBatch);
-        ++next[s];
-        progress = true;
-      }
-    }
+std::vector<std::vector<Entry>> modelpar::schedule::withExchanges(const std::vector<std::vector<Entry>> &stages) {
+  std::vector<std::vector<Gap>> gaps;
+  Pairs pairs;
+  for (size_t s = 0; s < stages.size(); ++s) {
+    auto stage = static_cast<int64_t>(s);
+    gaps.push_back(gapsOf(stages[s], stage, static_cast<int64_t>(stages.size())));
+    for (const Gap &gap : gaps.back())
+      if (isPair(gap))
+        pairs.insert({stage, gap.send->peer, gap.send->microBatch, gap.receive->microBatch});
   }
+  std::vector<std::vector<Entry>> result(stages.size());
   for (size_t s = 0; s < stages.size(); ++s)
-    if (next[s] < stages[s].size())
-      return "deadlock: stage " + std::to_string(s) + " waits at entry " + std::to_string(next[s]) + " (" +
-             ::toString(stages[s][next[s]]) + ")";
-  return std::nullopt;
+    for (size_t i = 0; i < stages[s].size(); ++i) {
+      const auto &[send, receive] = gaps[s][i];
+      auto exchange = [&](std::vector<Transfer> transfers) {
+        result[s].push_back({Phase::Exchange, 0, std::move(transfers)});
+      };
+      if (isPair(gaps[s][i]) &&
+          pairs.count({send->peer, static_cast<int64_t>(s), receive->microBatch, send->microBatch})) {
+        exchange({*send, *receive});
+      } else {
+        if (send)
+          exchange({*send});
+        if (receive)
+          exchange({*receive});
+      }
+      result[s].push_back(stages[s][i]);
+    }
+  return result;
+}
+
+std::vector<std::vector<Entry>> modelpar::schedule::pipeline(Kind kind, int64_t numStages, int64_t numMicroBatches) {
+  std::vector<std::vector<Entry>> stages;
+  for (int64_t stage = 0; stage < numStages; ++stage)
+    stages.push_back(generate(kind, stage, numStages, numMicroBatches));
+  return withExchanges(stages);
+}
+
+int64_t modelpar::schedule::maxInFlight(const std::vector<Entry> &entries) {
+  std::set<int64_t> inFlight;
+  size_t most = 0;
+  for (const Entry &entry : entries) {
+    if (entry.phase == Phase::Forward)
+      inFlight.insert(entry.microBatch);
+    else if (entry.phase == Phase::Backward)
+      inFlight.erase(entry.microBatch);
+    // Gradients are received for what is in flight already.
+    for (const Transfer &transfer : entry.transfers)
+      if (transfer.direction == Direction::Receive)
+        inFlight.insert(transfer.microBatch);
+    most = std::max(most, inFlight.size());
+  }
+  return static_cast<int64_t>(most);
 }

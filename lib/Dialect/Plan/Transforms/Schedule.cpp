@@ -84,7 +84,7 @@ LogicalResult PlanSchedulePass::run(ModuleOp module) {
     entries.push_back(schedule::generate(kind, static_cast<int64_t>(stage), static_cast<int64_t>(stages->size()), microBatches));
     slots.push_back(schedule::maxInFlight(entries.back()));
   }
-  if (auto error = schedule::verify(entries, microBatches, slots))
+  if (auto error = schedule::verify(schedule::withExchanges(entries), microBatches, slots))
     return module.emitError() << "schedule: " << *error;
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
