@@ -36,6 +36,13 @@ Status runtime::readActivationKind(const planformat::Instruction &instruction, i
   return Status::internal("attribute \"kind\" is no known activation" + (name ? ": \"" + *name + "\"" : std::string()));
 }
 
+Status runtime::checkOrder(const char *op, const sharding::SequenceOrder &order) {
+  if (sharding::SequenceOrder::divides(order.size, order.parts))
+    return Status();
+  return Status::internal(std::string(op) + ": a sequence of " + std::to_string(order.size) +
+                          " has no balanced split into " + std::to_string(order.parts) + " parts");
+}
+
 Status runtime::checkArity(const char *op, const KernelArgs &args, int inputs, int outputs) {
   auto wrong = [](size_t found, int expected) {
     return expected < 0 ? found == 0 : found != static_cast<size_t>(expected);

@@ -13,6 +13,7 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_KERNELSUPPORT_H
 #define MODELPAR_RUNTIME_KERNELS_KERNELSUPPORT_H
 
+#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/kernels/Kernel.h"
 
 namespace modelpar::runtime {
@@ -48,6 +49,14 @@ template <typename T> Status readAttribute(const planformat::Instruction &instru
     }
   return Status::internal(std::string("attribute \"") + name + "\" has another type than the kernel expects");
 }
+
+/// The same, of an attribute that may be left out: `value` stays as it is.
+template <typename T> Status readOptional(const planformat::Instruction &instruction, const char *name, T &value) {
+  return instruction.attributes.count(name) ? readAttribute(instruction, name, value) : Status();
+}
+
+/// Error: a sequence that has no balanced split into so many parts.
+Status checkOrder(const char *op, const sharding::SequenceOrder &order);
 
 /// Attribute "kind" of an activation, its name or its number: the number in the order of nn::ActivationKind.
 Status readActivationKind(const planformat::Instruction &instruction, int &kind);

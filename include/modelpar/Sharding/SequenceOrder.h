@@ -28,7 +28,7 @@ struct SequenceOrder {
   int64_t parts = 1;
 
   /// True when a sequence of this size has a balanced split into so many parts.
-  static bool divides(int64_t size, int64_t parts) { return parts <= 1 || size % (2 * parts) == 0; }
+  static bool divides(int64_t size, int64_t parts) { return parts <= 1 || (size > 0 && size % (2 * parts) == 0); }
 
   bool isIdentity() const { return parts <= 1; }
   int64_t position(int64_t index) const;

@@ -30,10 +30,11 @@ template <typename T> struct ForwardBlock {
   T *lse;
   int64_t ib, ig, ir;
 
-  /// Rescales what is accumulated, turns the scores of a row into probabilities up to the row's sum.
-  void softmaxRow(int64_t query, int64_t key, int64_t n, int64_t seen, T *score, T *outRow, T &top, double &sum) const {
+  /// Rescales what is accumulated, turns the scores of the row of the query at `position` into probabilities up to the
+  /// row's sum.
+  void softmaxRow(int64_t position, const Tile &keys, T *score, T *outRow, T &top, double &sum) const {
     const VectorLoops<T> &loops = vectorLoops<T>();
-    const int64_t visible = std::clamp<int64_t>(seen - key, 0, n);
+    const int64_t n = keys.count, visible = shape.visible(position, keys);
     const T newTop = std::max(top, loops.max(visible, score));
     if (newTop == -kInfinity<T>) { // Nothing seen so far.
       std::fill_n(score, n, T(0));
@@ -50,10 +51,11 @@ template <typename T> struct ForwardBlock {
     sum += loops.expSum(visible, score, top, score);
     std::fill(score + visible, score + n, T(0));
     if (dropout.active())
-      dropout.apply(visible, shape.dropoutIndex(ib, query, ig, ir) + key, score, score);
+      dropout.apply(visible, shape.dropoutIndex(ib, position, ig, ir, keys.position), score, score);
   }
 
-  void run(int64_t first, int64_t rows) const {
+  void run(const Tile &queries) const {
+    const int64_t first = queries.first, rows = queries.count;
     alignas(64) T scores[kQueryBlock * kKeyBlock];
     T top[kQueryBlock];
     double sum[kQueryBlock];
@@ -61,15 +63,13 @@ template <typename T> struct ForwardBlock {
     std::fill_n(sum, rows, 0.0);
     for (int64_t i = 0; i < rows; ++i)
       std::fill_n(out.at(first + i, 0).data, shape.d, T(0));
-    const int64_t keys = shape.visibleKeys(first + rows - 1);
-    for (int64_t key = 0; key < keys; key += kKeyBlock) {
-      const int64_t n = std::min(kKeyBlock, keys - key);
-      gemm<T>(rows, n, shape.d, scale, q.at(first, 0), k.at(key, 0).transposed(), false, {scores, kKeyBlock, 1});
+    shape.forVisibleKeys(queries, [&](const Tile &keys) {
+      gemm<T>(rows, keys.count, shape.d, scale, q.at(first, 0), k.at(keys.first, 0).transposed(), false,
+              {scores, kKeyBlock, 1});
       for (int64_t i = 0; i < rows; ++i)
-        softmaxRow(first + i, key, n, shape.visibleKeys(first + i), scores + i * kKeyBlock, out.at(first + i, 0).data,
-                   top[i], sum[i]);
-      gemm<T>(rows, shape.d, n, T(1), {scores, kKeyBlock, 1}, v.at(key, 0), true, out.at(first, 0));
-    }
+        softmaxRow(queries.position + i, keys, scores + i * kKeyBlock, out.at(first + i, 0).data, top[i], sum[i]);
+      gemm<T>(rows, shape.d, keys.count, T(1), {scores, kKeyBlock, 1}, v.at(keys.first, 0), true, out.at(first, 0));
+    });
     for (int64_t i = 0; i < rows; ++i) {
       const bool empty = top[i] == -kInfinity<T>;
       const T inverse = empty ? T(0) : static_cast<T>(1 / sum[i]);
@@ -86,15 +86,16 @@ struct AttentionOp : AttentionAttributes {
   static constexpr const char *kName = "attention";
   static constexpr int kInputs = 4, kOutputs = 2;
   template <typename T> Status run(const KernelArgs &args) {
-    const AttentionShape shape(args.inputs[0], args.inputs[1], causal);
+    const AttentionShape shape(args.inputs[0], args.inputs[1], *this);
+    MODELPAR_RETURN_IF_ERROR(shape.check(kName));
     const Dropout dropout(args.inputs[3].as<const double>(), rate, key, args.instance);
     const T *q = args.inputs[0].as<const T>(), *k = args.inputs[1].as<const T>(), *v = args.inputs[2].as<const T>();
     T *out = args.outputs[0].as<T>(), *lse = args.outputs[1].as<T>();
-    const int64_t blocks = (shape.s + kQueryBlock - 1) / kQueryBlock;
-    // One piece: a block of queries of one head.
+    const int64_t blocks = shape.numQueryTiles();
+    // One piece: a tile of queries of one head.
     parallelFor(args.pool, shape.b * shape.g * shape.r * blocks, 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t first = i % blocks * kQueryBlock, head = i / blocks;
+        const int64_t head = i / blocks;
         const int64_t ir = head % shape.r, ig = head / shape.r % shape.g, ib = head / shape.r / shape.g;
         ForwardBlock<T>{shape,
                         dropout,
@@ -107,7 +108,7 @@ struct AttentionOp : AttentionAttributes {
                         ib,
                         ig,
                         ir}
-            .run(first, std::min(kQueryBlock, shape.s - first));
+            .run(shape.queryTile(i % blocks));
       }
     });
     return Status();

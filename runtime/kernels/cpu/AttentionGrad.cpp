@@ -32,10 +32,10 @@ template <typename T> struct BackwardHead {
   Matrix<T> queryGrad, keyGrad, valueGrad;
   int64_t ib, ig, ir;
 
-  /// From scores and dO·Vᵀ of one row to the probabilities after dropout and the gradient of the unscaled scores.
-  void row(int64_t query, int64_t key, int64_t n, T rowDot, T *score, T *scoreGrad) const {
-    const int64_t visible = std::clamp<int64_t>(shape.visibleKeys(query) - key, 0, n);
-    const T rowLse = lse[shape.row(ib, query, ig, ir)];
+  /// From scores and dO·Vᵀ of one row, the query's at `position`, to the probabilities after dropout and the gradient of
+  /// the unscaled scores.
+  void row(int64_t position, const Tile &keys, T rowLse, T rowDot, T *score, T *scoreGrad) const {
+    const int64_t n = keys.count, visible = shape.visible(position, keys);
     std::fill(score + visible, score + n, T(0));
     std::fill(scoreGrad + visible, scoreGrad + n, T(0));
     if (rowLse == -kInfinity<T>) {
@@ -44,7 +44,7 @@ template <typename T> struct BackwardHead {
       return;
     }
     vectorLoops<T>().expScale(visible, score, rowLse, T(1), score);
-    const int64_t index = shape.dropoutIndex(ib, query, ig, ir) + key;
+    const int64_t index = shape.dropoutIndex(ib, position, ig, ir, keys.position);
     if (dropout.active())
       dropout.apply(visible, index, scoreGrad, scoreGrad);
 #pragma omp simd
@@ -58,24 +58,27 @@ template <typename T> struct BackwardHead {
     alignas(64) T scores[kQueryBlock * kKeyBlock], scoreGrads[kQueryBlock * kKeyBlock];
     const Matrix<T> tile{scores, kKeyBlock, 1}, gradTile{scoreGrads, kKeyBlock, 1};
     const Matrix<const T> readTile{scores, kKeyBlock, 1}, readGradTile{scoreGrads, kKeyBlock, 1};
-    T rowDot[kQueryBlock];
+    T rowDots[kQueryBlock];
     zeroRows(shape.s, shape.d, queryGrad);
-    for (int64_t first = 0; first < shape.s; first += kQueryBlock) {
-      const int64_t rows = std::min(kQueryBlock, shape.s - first);
-      for (int64_t i = 0; i < rows; ++i)
-        rowDot[i] =
-            static_cast<T>(vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
-      const int64_t keys = shape.visibleKeys(first + rows - 1);
-      for (int64_t key = 0; key < keys; key += kKeyBlock) {
-        const int64_t n = std::min(kKeyBlock, keys - key);
+    for (Tile queries = shape.queries(0); queries.count > 0; queries = shape.queries(queries.first + queries.count)) {
+      const int64_t first = queries.first, rows = queries.count;
+      bool seesAny = false;
+      shape.forVisibleKeys(queries, [&](const Tile &keys) {
+        const int64_t key = keys.first, n = keys.count;
+        if (!seesAny) // A tile that is wholly masked costs nothing.
+          for (int64_t i = 0; i < rows; ++i)
+            rowDots[i] =
+                static_cast<T>(vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
+        seesAny = true;
         gemm<T>(rows, n, shape.d, scale, q.at(first, 0), k.at(key, 0).transposed(), false, tile);
         gemm<T>(rows, n, shape.d, T(1), grad.at(first, 0), v.at(key, 0).transposed(), false, gradTile);
         for (int64_t i = 0; i < rows; ++i)
-          row(first + i, key, n, rowDot[i], scores + i * kKeyBlock, scoreGrads + i * kKeyBlock);
+          row(queries.position + i, keys, lse[shape.row(ib, first + i, ig, ir)], rowDots[i], scores + i * kKeyBlock,
+              scoreGrads + i * kKeyBlock);
         gemm<T>(n, shape.d, rows, T(1), readTile.transposed(), grad.at(first, 0), true, valueGrad.at(key, 0));
         gemm<T>(rows, shape.d, n, scale, readGradTile, k.at(key, 0), true, queryGrad.at(first, 0));
         gemm<T>(n, shape.d, rows, scale, readGradTile.transposed(), q.at(first, 0), true, keyGrad.at(key, 0));
-      }
+      });
     }
   }
 };
@@ -84,7 +87,8 @@ struct AttentionGradOp : AttentionAttributes {
   static constexpr const char *kName = "attention_grad";
   static constexpr int kInputs = 7, kOutputs = 3;
   template <typename T> Status run(const KernelArgs &args) {
-    const AttentionShape shape(args.inputs[1], args.inputs[2], causal);
+    const AttentionShape shape(args.inputs[1], args.inputs[2], *this);
+    MODELPAR_RETURN_IF_ERROR(shape.check(kName));
     const Dropout dropout(args.inputs[6].as<const double>(), rate, key, args.instance);
     const T *grad = args.inputs[0].as<const T>(), *q = args.inputs[1].as<const T>(), *k = args.inputs[2].as<const T>(),
             *v = args.inputs[3].as<const T>(), *out = args.inputs[4].as<const T>(), *lse = args.inputs[5].as<const T>();

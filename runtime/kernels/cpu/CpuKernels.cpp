@@ -29,6 +29,7 @@ void registerCpuKernels(KernelRegistry &registry) {
   cpu::registerNorm(registry);
   cpu::registerAttention(registry);
   cpu::registerAttentionGrad(registry);
+  cpu::registerAttentionMerge(registry);
   cpu::registerLoss(registry);
   cpu::registerRmsNorm(registry);
   cpu::registerRotary(registry);

@@ -26,6 +26,7 @@ namespace modelpar::runtime::cpu {
 
 void registerAttention(KernelRegistry &registry);
 void registerAttentionGrad(KernelRegistry &registry);
+void registerAttentionMerge(KernelRegistry &registry);
 void registerElementwise(KernelRegistry &registry);
 void registerEmbedding(KernelRegistry &registry);
 void registerLoss(KernelRegistry &registry);

@@ -17,6 +17,7 @@
 
 #include "runtime/base/Hash.h"
 #include "runtime/base/Philox.h"
+#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/kernels/Kernel.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
@@ -65,12 +66,14 @@ private:
   double scale_ = 1;
 };
 
-/// Row-major index in the global tensor of the first element of the shard's `row` (all dimensions but the last).
-inline int64_t globalIndexOfRow(const TensorView &view, int64_t row) {
-  int64_t index = view.rank ? view.offsets[view.rank - 1] : 0;
-  int64_t stride = view.rank ? view.globalExtents[view.rank - 1] : 1;
+/// Row-major index in the global tensor of the start of the shard's `row` (all dimensions but the last), as if the row
+/// were whole; dimension `ordered` counts in positions of `order`.
+inline int64_t globalIndexOfRow(const TensorView &view, int64_t row, const sharding::SequenceOrder &order,
+                                int64_t ordered) {
+  int64_t index = 0, stride = view.rank ? view.globalExtents[view.rank - 1] : 1;
   for (int d = view.rank - 2; d >= 0; --d) {
-    index += (row % view.extents[d] + view.offsets[d]) * stride;
+    const int64_t at = row % view.extents[d] + view.offsets[d];
+    index += (d == ordered ? order.position(at) : at) * stride;
     row /= view.extents[d];
     stride *= view.globalExtents[d];
   }

@@ -52,6 +52,62 @@ void addDropout(KernelCases &cases) {
   }
 }
 
+/// Where stored tokens stand in the text: part r of the balanced split has chunks r and 2·parts-1-r.
+std::vector<int64_t> balancedPositions(int64_t size, int64_t parts) {
+  std::vector<int64_t> positions;
+  const int64_t chunk = parts > 1 ? size / (2 * parts) : size;
+  for (int64_t r = 0; r < parts; ++r)
+    for (int64_t c : parts > 1 ? std::vector<int64_t>{r, 2 * parts - 1 - r} : std::vector<int64_t>{0})
+      for (int64_t i = 0; i < chunk; ++i)
+        positions.push_back(c * chunk + i);
+  return positions;
+}
+
+void addBalancedDropout(KernelCases &cases, const std::string &name, std::vector<int64_t> shape, int64_t dim,
+                        int64_t parts) {
+  Tensor x = Tensor::integers(shape, 1), scalars = Tensor::scalars(), y = x;
+  const std::vector<int64_t> positions = balancedPositions(shape[dim], parts);
+  for (int64_t i = 0; i < x.size(); ++i) {
+    std::vector<int64_t> at(shape.size());
+    int64_t rest = i, index = 0;
+    for (size_t d = shape.size(); d-- > 0; rest /= shape[d])
+      at[d] = rest % shape[d];
+    at[dim] = positions[at[dim]];
+    for (size_t d = 0; d < shape.size(); ++d)
+      index = index * shape[d] + at[d];
+    y.values[i] = kept(scalars, 0.25, 7, 2, index) ? x.values[i] / 0.75 : 0;
+  }
+  cases.push_back({name,
+                   "dropout",
+                   {{"rate", 0.25}, {"key", int64_t(7)}, {"sequence_parts", parts}, {"sequence_dim", dim}},
+                   {x, scalars},
+                   {y},
+                   kRounding,
+                   2});
+}
+
+void addAttentionMerge(KernelCases &cases) {
+  const double none = -std::numeric_limits<double>::infinity();
+  // Rows: both seen, one of them far away, one nothing, the other nothing, both nothing, equal.
+  Tensor lse = Tensor::of({3, 2}, {0.5, 800, none, 1.5, none, -2}),
+         blockLse = Tensor::of({3, 2}, {1.25, -800, 3, none, none, -2});
+  Tensor out = Tensor::reals({3, 2, 5}, 1), blockOut = Tensor::reals({3, 2, 5}, 2), merged = out, mergedLse = lse;
+  for (int64_t row = 0; row < 6; ++row) {
+    const double a = lse.values[row], b = blockLse.values[row], top = std::max(a, b);
+    const double wa = top == none ? 0 : std::exp(a - top), wb = top == none ? 0 : std::exp(b - top);
+    mergedLse.values[row] = top == none ? none : top + std::log(wa + wb);
+    for (int64_t i = row * 5; i < row * 5 + 5; ++i) {
+      merged.values[i] = top == none ? 0 : (wa * out.values[i] + wb * blockOut.values[i]) / (wa + wb);
+      // What a side that saw nothing holds is not looked at.
+      if (wa == 0 && a == none)
+        out.values[i] = std::numeric_limits<double>::quiet_NaN();
+      if (wb == 0 && b == none)
+        blockOut.values[i] = std::numeric_limits<double>::infinity();
+    }
+  }
+  cases.push_back({"rows", "attention_merge", {}, {out, lse, blockOut, blockLse}, {merged, mergedLse}, kRounding});
+}
+
 void addLayerNorm(KernelCases &cases, const std::string &name, int64_t rows, int64_t columns) {
   Tensor x = Tensor::reals({2, rows / 2, columns}, 1), w = Tensor::reals({columns}, 2), b = Tensor::reals({columns}, 3),
          g = Tensor::reals({2, rows / 2, columns}, 4);
@@ -152,6 +208,7 @@ struct AttentionConfig {
   bool grouped, causal;
   double rate;
   int64_t queryOffset = 0, keyOffset = 0; ///< Of the local parts; the global sequences are long enough.
+  int64_t parts = 1, sequence = 0;        ///< Balanced order of a sequence of this size, of queries and keys.
 };
 
 void addAttention(KernelCases &cases, const AttentionConfig &c) {
@@ -167,6 +224,10 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
   q.global[1] = c.queryOffset + c.s + 5;
   k.offset[1] = v.offset[1] = c.keyOffset;
   k.global[1] = v.global[1] = c.keyOffset + c.t + 3;
+  if (c.sequence)
+    q.global[1] = k.global[1] = v.global[1] = c.sequence;
+  const std::vector<int64_t> queryPositions = balancedPositions(q.global[1], c.parts),
+                             keyPositions = balancedPositions(k.global[1], c.parts);
   Tensor out = Tensor::zeros(queryShape), lse = Tensor::zeros(rowShape), dq = out, dk = k, dv = v;
   std::fill(dk.values.begin(), dk.values.end(), 0.0);
   std::fill(dv.values.begin(), dv.values.end(), 0.0);
@@ -177,14 +238,15 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
     std::vector<double> p(c.t), dp(c.t), mask(c.t, 1.0);
     double sum = 0, rowDot = 0;
     for (int64_t j = 0; j < c.t; ++j) {
-      if (c.causal && c.keyOffset + j > c.queryOffset + is)
+      const int64_t queryPosition = queryPositions[c.queryOffset + is], keyPosition = keyPositions[c.keyOffset + j];
+      if (c.causal && keyPosition > queryPosition)
         continue;
       double dot = 0;
       for (int64_t i = 0; i < c.d; ++i)
         dot += query[i] * k.values[keyAt(j) + i];
       p[j] = std::exp(scale * dot);
       sum += p[j];
-      int64_t index = (((ib * q.global[1] + c.queryOffset + is) * c.g + ig) * c.r + ir) * k.global[1] + c.keyOffset + j;
+      int64_t index = (((ib * q.global[1] + queryPosition) * c.g + ig) * c.r + ir) * k.global[1] + keyPosition;
       mask[j] = kept(scalars, c.rate, 11, 3, index) ? 1 / (1 - c.rate) : 0;
     }
     lse.values[row] = sum > 0 ? std::log(sum) : -std::numeric_limits<double>::infinity();
@@ -205,6 +267,8 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
   }
   planformat::Attributes attributes = {
       {"causal", c.causal}, {"scale", scale}, {"rate", c.rate}, {"dropout_key", int64_t(11)}};
+  if (c.parts > 1)
+    attributes["sequence_parts"] = c.parts;
   cases.push_back({c.name, "attention", attributes, {q, k, v, scalars}, {out, lse}, kLongSums, 3});
   cases.push_back(
       {c.name, "attention_grad", attributes, {grad, q, k, v, out, lse, scalars}, {dq, dk, dv}, kLongSums, 3});
@@ -214,6 +278,10 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
 
 void test::addModelCases(KernelCases &cases) {
   addDropout(cases);
+  addBalancedDropout(cases, "balanced", {2, 12, 3}, 1, 3);
+  addBalancedDropout(cases, "balanced_first", {8, 7}, 0, 2);
+  addBalancedDropout(cases, "balanced_last", {3, 8}, 1, 2);
+  addAttentionMerge(cases);
   addLayerNorm(cases, "narrow", 6, 5);
   addLayerNorm(cases, "wide", 8, 768);
   addRmsNorm(cases, "narrow", 6, 5);
@@ -230,4 +298,14 @@ void test::addModelCases(KernelCases &cases) {
   addAttention(cases, {"blocks", 1, 300, 1, 1, 16, 300, false, true, 0.125});
   addAttention(cases, {"later_queries", 1, 5, 2, 1, 4, 12, false, true, 0, 7, 0});
   addAttention(cases, {"masked_rows", 1, 8, 2, 1, 4, 6, false, true, 0.25, 2, 6});
+  addAttention(cases, {"all_masked", 1, 4, 2, 1, 4, 6, false, true, 0, 0, 5});
+  addAttention(cases, {"no_keys", 1, 4, 2, 1, 4, 0, false, true, 0, 0, 5});
+  addAttention(cases, {"balanced_own", 2, 8, 2, 1, 4, 8, false, true, 0.25, 8, 8, 2, 16});
+  addAttention(cases, {"balanced_later_keys", 1, 8, 2, 2, 4, 8, true, true, 0.25, 0, 8, 2, 16});
+  addAttention(cases, {"balanced_earlier_keys", 1, 8, 2, 1, 4, 8, false, true, 0.25, 8, 0, 2, 16});
+  addAttention(cases, {"balanced_part_of_part", 1, 3, 2, 1, 4, 6, false, true, 0.25, 7, 6, 3, 18});
+  addAttention(cases, {"balanced_whole", 1, 12, 2, 1, 4, 12, false, true, 0.25, 0, 0, 3, 12});
+  addAttention(cases, {"balanced_two_parts", 1, 7, 2, 1, 4, 9, false, true, 0.25, 4, 1, 3, 12});
+  addAttention(cases, {"balanced_noncausal", 1, 8, 2, 1, 4, 8, false, false, 0.25, 0, 8, 2, 16});
+  addAttention(cases, {"balanced_blocks", 1, 300, 1, 1, 8, 300, false, true, 0.125, 300, 0, 2, 600});
 }

@@ -89,6 +89,33 @@ TEST(KernelErrors, RotaryOfOtherPositions) {
               "rotary: attribute \"low_freq_factor\" is missing");
 }
 
+TEST(KernelErrors, OrdersOfSequences) {
+  T x = T::zeros({2, 6, 2, 4}), lse = T::zeros({2, 6, 2});
+  Attributes attention = {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)},
+                          {"sequence_parts", int64_t(2)}};
+  expectError(run("attention", attention, {x, x, x, T::scalars()}, {x, lse}), StatusCode::Internal,
+              "attention: a sequence of 6 has no balanced split into 2 parts");
+  expectError(run("attention_grad", attention, {x, x, x, x, x, lse, T::scalars()}, {x, x, x}), StatusCode::Internal,
+              "attention_grad: a sequence of 6 has no balanced split into 2 parts");
+  Attributes dropout = {{"rate", 0.5}, {"key", int64_t(1)}, {"sequence_parts", int64_t(2)}};
+  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
+              "attribute \"sequence_parts\" without \"sequence_dim\"");
+  dropout["sequence_dim"] = int64_t(4);
+  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
+              "dropout: dimension 4 of a tensor with 4");
+  dropout["sequence_dim"] = int64_t(1);
+  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
+              "dropout: a sequence of 6 has no balanced split into 2 parts");
+}
+
+TEST(KernelErrors, MergedBlocksOfOtherShapes) {
+  T out = T::zeros({2, 3, 4}), lse = T::zeros({2, 3}), other = T::zeros({2, 2, 4}), otherLse = T::zeros({2, 2});
+  expectError(run("attention_merge", {}, {out, lse, other, lse}, {out, lse}), StatusCode::Internal,
+              "attention_merge: expected 24 elements, found 16");
+  expectError(run("attention_merge", {}, {out, lse, out, otherLse}, {out, lse}), StatusCode::Internal,
+              "attention_merge: expected 6 elements, found 4");
+}
+
 TEST(KernelErrors, Subscripts) {
   for (auto [text, message] : {std::pair<const char *, const char *>{"abc", "expected \"left,right->result\""},
                                {"ab,bc->ad", "'d' is in no operand"},
@@ -113,6 +140,7 @@ TEST(KernelRegistryTest, EveryOpIsThere) {
                          "add",
                          "attention",
                          "attention_grad",
+                         "attention_merge",
                          "clip_scale",
                          "dropout",
                          "embedding",

@@ -46,6 +46,8 @@ TEST(SequenceOrder, OnePartIsTheIdentityOfAnySize) {
 TEST(SequenceOrder, DividesOnlyIntoEqualChunks) {
   EXPECT_TRUE(SequenceOrder::divides(12, 3));
   EXPECT_TRUE(SequenceOrder::divides(7, 1));
+  EXPECT_TRUE(SequenceOrder::divides(0, 1));
+  EXPECT_FALSE(SequenceOrder::divides(0, 2));
   EXPECT_FALSE(SequenceOrder::divides(10, 2));
   EXPECT_FALSE(SequenceOrder::divides(6, 2));
 }
