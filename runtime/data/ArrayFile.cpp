@@ -24,7 +24,7 @@ using Array = const FileTensor *;
 class ArraySource : public DataSource {
 public:
   ArraySource(const planformat::Plan &plan, const InputRoles &roles, SafetensorsFile file, int64_t samples)
-      : batch_(plan.globalBatch), samples_(samples), targets_(roles.targets), file_(std::move(file)) {
+      : plan_(plan), batch_(plan.globalBatch), samples_(samples), targets_(roles.targets), file_(std::move(file)) {
     for (const planformat::Input *input : roles.all)
       arrays_[input->name] = file_.find(input->name);
   }
@@ -48,12 +48,12 @@ public:
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
     Array array = arrays_.find(input.name)->second;
     if (!array)
-      return fillPositions(view);
+      return fillPositions(view, StoredOrder(plan_, input));
     const int64_t perSample = elementsPerSample(array->shape);
     const bool integers = isIntegerType(view.dtype), targets = input.role == "targets";
     const int64_t size = bitSize(array->type) / 8;
     const std::byte *bytes = file_.bytes(*array).data();
-    return forEachElement(view, [&](int64_t i, int64_t sample, int64_t within) {
+    return forEachElement(view, StoredOrder(plan_, input), [&](int64_t i, int64_t sample, int64_t within) {
       const int64_t from = sampleOf(step, sample) * perSample + within;
       if (!integers) {
         convertElements(array->type, bytes + from * size, view.dtype,
@@ -79,6 +79,7 @@ private:
     return value;
   }
 
+  const planformat::Plan &plan_;
   int64_t batch_, samples_;
   const planformat::Input *targets_;
   SafetensorsFile file_;

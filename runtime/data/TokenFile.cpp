@@ -111,23 +111,24 @@ namespace {
 class WindowSource : public DataSource {
 public:
   WindowSource(const planformat::Plan &plan, const InputRoles &roles, TokenFile file, uint64_t seed)
-      : batch_(plan.globalBatch), length_(plan.types[roles.tokens->type].shape[1]), hasTargets_(roles.targets),
+      : plan_(plan), batch_(plan.globalBatch), length_(plan.types[roles.tokens->type].shape[1]), hasTargets_(roles.targets),
         file_(std::move(file)), key_(keyFor(seed, "windows")) {}
 
   int64_t labelCount(int64_t) const override { return hasTargets_ ? batch_ * length_ : batch_; }
   std::string describe() const override { return file_.describe(); }
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
+    const StoredOrder order(plan_, input);
     if (input.role == "positions")
-      return fillPositions(view);
+      return fillPositions(view, order);
     const int64_t shift = input.role == "targets" ? 1 : 0;
     const int64_t low = static_cast<int64_t>(input.rangeLow), high = static_cast<int64_t>(input.rangeHigh);
     for (int64_t row = 0; row < view.extents[0]; ++row) {
-      const int64_t first = start(step, view.offsets[0] + row) + view.offsets[1] + shift;
+      const int64_t first = start(step, view.offsets[0] + row) + shift;
       for (int64_t column = 0; column < view.extents[1]; ++column) {
-        const int64_t token = file_.token(first + column);
+        const int64_t at = first + order.position(1, view.offsets[1] + column), token = file_.token(at);
         if (token < low || token >= high)
-          return outOfRange(input, token, "'" + file_.path() + "': token " + std::to_string(first + column));
+          return outOfRange(input, token, "'" + file_.path() + "': token " + std::to_string(at));
         store(view, row * view.extents[1] + column, token);
       }
     }
@@ -149,6 +150,7 @@ private:
     return below(word64(philox4x32(counterFor(step, sample), key_)), file_.size() - length_);
   }
 
+  const planformat::Plan &plan_;
   int64_t batch_, length_;
   bool hasTargets_;
   TokenFile file_;
