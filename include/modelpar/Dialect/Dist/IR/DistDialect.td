@@ -35,6 +35,8 @@ def Dist_Dialect : Dialect {
     static constexpr llvm::StringLiteral getShardingAttrName() { return "dist.sharding"; }
     /// Attribute of parameters: #dist.sharding.
     static constexpr llvm::StringLiteral getStorageAttrName() { return "dist.storage"; }
+    /// Attribute of calls in @step and of programs: i64, the pipeline stage.
+    static constexpr llvm::StringLiteral getStageAttrName() { return "dist.stage"; }
   }];
 }
 
