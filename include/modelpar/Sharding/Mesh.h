@@ -26,6 +26,8 @@ namespace modelpar::sharding {
 
 /// The name of the time axis.
 inline constexpr std::string_view kMicroBatchAxis = "mb";
+/// The name of the axis whose coordinate is the pipeline stage.
+inline constexpr std::string_view kStageAxis = "pp";
 
 struct MeshAxis {
   std::string name;

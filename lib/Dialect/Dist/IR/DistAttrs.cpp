@@ -9,6 +9,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Dialect/Dist/IR/AxisText.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 
 #include <set>
@@ -104,11 +105,11 @@ static void printAxis(AsmPrinter &printer, const AxisRef &axis) {
   printer << sharding::modifiersOf(axis);
 }
 
-static ParseResult parseAxes(AsmParser &parser, DimSharding &axes, AsmParser::Delimiter delimiter) {
+ParseResult dist::parseAxes(AsmParser &parser, DimSharding &axes, AsmParser::Delimiter delimiter) {
   return parser.parseCommaSeparatedList(delimiter, [&] { return parseAxis(parser, axes.emplace_back()); });
 }
 
-static void printAxes(AsmPrinter &printer, const DimSharding &axes) {
+void dist::printAxes(AsmPrinter &printer, const DimSharding &axes) {
   llvm::interleaveComma(axes, printer, [&](const AxisRef &axis) { printAxis(printer, axis); });
 }
 

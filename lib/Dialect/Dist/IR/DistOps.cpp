@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "lib/Dialect/Dist/IR/AxisText.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 
 #include "mlir/IR/Builders.h"
@@ -29,21 +30,7 @@ namespace modelpar::dist {
 /// `["dp", "tp"]`, the attribute without its name and brackets.
 static ParseResult parseAxisList(OpAsmParser &parser, AxesAttr &attr) {
   sharding::DimSharding axes;
-  auto parseOne = [&]() -> ParseResult {
-    sharding::AxisRef &axis = axes.emplace_back();
-    if (parser.parseString(&axis.name))
-      return failure();
-    if (failed(parser.parseOptionalColon()))
-      return success();
-    SMLoc loc = parser.getCurrentLocation();
-    if (parser.parseLParen() || parser.parseInteger(axis.preSize) || parser.parseRParen() ||
-        parser.parseInteger(axis.size))
-      return failure();
-    if (axis.preSize < 1 || axis.size < 1)
-      return parser.emitError(loc, "sub-axis needs positive sizes");
-    return success();
-  };
-  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::Square, parseOne))
+  if (parseAxes(parser, axes, AsmParser::Delimiter::Square))
     return failure();
   attr = AxesAttr::get(parser.getContext(), axes);
   return success();
@@ -51,11 +38,7 @@ static ParseResult parseAxisList(OpAsmParser &parser, AxesAttr &attr) {
 
 static void printAxisList(OpAsmPrinter &printer, Operation *, AxesAttr attr) {
   printer << "[";
-  llvm::interleaveComma(attr.getValue(), printer, [&](const sharding::AxisRef &axis) {
-    printer << '"' << axis.name << '"';
-    if (axis.size)
-      printer << ":(" << axis.preSize << ")" << axis.size;
-  });
+  printAxes(printer, attr.getValue());
   printer << "]";
 }
 
@@ -226,6 +209,56 @@ LogicalResult AccumulateOp::verify() {
   }
   return success();
 }
+
+/// C1 to C3 are marked; the requirements on types come first.
+LogicalResult StagePartsOp::verify() {
+  auto mesh = requireMesh(*this);
+  if (failed(mesh))
+    return failure();
+  auto type = cast<RankedTensorType>(getResult().getType());
+  auto whole = requireSharding(*this, **mesh, type);
+  if (failed(whole))
+    return failure();
+  auto isStage = [](const sharding::PartialAxis &axis) { return axis.axis.name == sharding::kStageAxis; };
+  auto group = llvm::find_if(whole->partial, isStage);
+  if (group == whole->partial.end() || group->kind != sharding::ReduceKind::Sum) // C2
+    return emitOpError() << "expected a result that is partial(sum) over \"" << sharding::kStageAxis << "\", found "
+                         << sharding::toString(*whole, *mesh);
+  sharding::AxisRef axis = group->axis;
+  whole->partial.erase(group);
+  for (Value part : getParts()) {
+    auto sharding = requireSharding(*this, **mesh, part.getType());
+    if (failed(sharding))
+      return failure();
+    if (*sharding != *whole || withSharding(cast<RankedTensorType>(part.getType()), **mesh, *whole) !=
+                                   withSharding(type, **mesh, *whole)) // C1, C2
+      return emitOpError() << "expected operands like the result without its group, found " << part.getType() << " and " << type;
+  }
+  if (getStages().size() != getParts().size()) // C3
+    return emitOpError() << "expected one stage per operand, found " << getStages().size() << " stages of " << getParts().size()
+                         << " operands";
+  for (auto [i, stage] : llvm::enumerate(getStages())) {
+    bool inGroup = axis.subset.empty() ? stage >= 0 && stage < axis.size : llvm::is_contained(axis.subset, stage);
+    if (!inGroup || (i > 0 && stage <= getStages()[i - 1])) // C3
+      return emitOpError() << "expected ascending stages of the group " << sharding::toString(axis, *mesh) << ", found " << stage;
+  }
+  return success();
+}
+
+static LogicalResult verifyTransfer(Operation *op, size_t numValues, ArrayAttr names, int64_t peer) {
+  if (numValues == 0 || names.size() != numValues) // C1
+    return op->emitOpError() << "expected one name per value and at least one, found " << names.size() << " names of " << numValues
+                             << " values";
+  llvm::DenseSet<Attribute> seen;
+  for (Attribute name : names)
+    if (!seen.insert(name).second) // C1
+      return op->emitOpError() << "has the name " << name << " twice";
+  if (peer < 0) // C2
+    return op->emitOpError() << "expected a stage of at least 0, found " << peer;
+  return success();
+}
+LogicalResult SendOp::verify() { return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer())); }
+LogicalResult RecvOp::verify() { return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer())); }
 
 LogicalResult AssumeOp::verify() {
   auto mesh = requireMesh(*this);

@@ -15,6 +15,7 @@
 #include "FactorClasses.h"
 #include "Pins.h"
 #include "SequenceParallel.h"
+#include "StageCut.h"
 #include "TensorParallel.h"
 #include "WritePlacements.h"
 
@@ -135,7 +136,8 @@ LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
     // Axes of size 1 are not in the mesh: nothing is split over them.
     for (auto [d, dim] : llvm::enumerate(pin->dims)) {
       for (const AxisRef &axis : dim) {
-        bool known = llvm::is_contained(kAxisNames, StringRef(axis.name)) && axis.name != sharding::kMicroBatchAxis;
+        bool known = llvm::is_contained(kAxisNames, StringRef(axis.name)) && axis.name != sharding::kMicroBatchAxis &&
+                     axis.name != sharding::kStageAxis;
         if (known && (!mesh.has(axis.name) || mesh.isValid(resolve(mesh, axis))))
           continue;
         emitError(module.getLoc()) << "pin '" << text << "': dimension " << d << ": the mesh has no axis "
@@ -235,8 +237,7 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
       const char *name, *what;
       int64_t size;
     };
-    for (const Unsupported &axis : {Unsupported{"pp", "pipeline parallelism", pp}, {"cp", "context parallelism", cp},
-                                    {"ep", "expert parallelism", ep}})
+    for (const Unsupported &axis : {Unsupported{"cp", "context parallelism", cp}, {"ep", "expert parallelism", ep}})
       if (axis.size > 1)
         return emitError(module.getLoc()) << axis.what << " (" << axis.name << "=" << axis.size << ") is not supported yet";
     for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
@@ -266,6 +267,9 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
       return signalPassFailure();
     assigner.placeTensorParallel();
     if ((sp && failed(assigner.placeSequence())) || failed(assigner.write()))
+      return signalPassFailure();
+    // Placements are there, so the time of every call is known.
+    if (pp > 1 && failed(assignStages(module.lookupSymbol<func::FuncOp>(kStepFunction), mesh, flopsPerByte)))
       return signalPassFailure();
     module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.splitBatchOver()));
     recordOptions(module, assigner.globalBatch());

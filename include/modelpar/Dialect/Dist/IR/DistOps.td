@@ -8,20 +8,8 @@
 #ifndef MODELPAR_DIALECT_DIST_IR_DISTOPS
 #define MODELPAR_DIALECT_DIST_IR_DISTOPS
 
-include "modelpar/Dialect/Dist/IR/DistAttrs.td"
-include "mlir/Interfaces/SideEffectInterfaces.td"
-
-def Dist_Tensor : RankedTensorOf<[AnyType]>;
-
-class Dist_Op<string mnemonic, list<Trait> traits = []> : Op<Dist_Dialect, mnemonic, !listconcat([Pure], traits)> {
-  let hasVerifier = 1;
-}
-
-// One tensor in, one out. The verifiers share C1: operand and result have one global shape and element type, and each a sharding
-// that is well formed on the module's mesh.
-class Dist_UnaryOp<string mnemonic> : Dist_Op<mnemonic> {
-  let results = (outs Dist_Tensor:$result);
-}
+include "modelpar/Dialect/Dist/IR/DistOpBase.td"
+include "modelpar/Dialect/Dist/IR/DistStageOps.td"
 
 def Dist_ReshardOp : Dist_UnaryOp<"reshard"> {
   let summary = "the same tensor under another sharding";

@@ -25,6 +25,10 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
     With `sp`, every op that has `tp` on no factor gets it on the sequence (the class of the inputs' `nn.seq_dim`) where its rule allows.
     What crosses functions is split on the sequence too, unless some function needs it whole.
 
+    With `pp`, the forward calls of `@step` are cut into `pp` contiguous runs, so that the slowest stage (forward and backward) is as fast as
+    can be; of such cuts the most even one. The time of an op is the longer of its operations and its bytes times `flops-per-byte`. Every call
+    gets `dist.stage`: a backward call that of its forward call, an update that of the first stage that uses its parameters.
+
     Precondition: a module of phase `differentiated`.
     Postcondition: phase `sharded` (docs/Pipeline.md): `dist.mesh` on the module, `dist.placement` on compute ops, `dist.sharding` on arguments and
     results, `dist.storage` on parameters.
@@ -42,7 +46,8 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
     Option<"tp", "tp", "int64_t", "1", "ranks that share each layer">,
     Option<"cp", "cp", "int64_t", "1", "ranks that share the sequence (not supported yet)">,
     Option<"ep", "ep", "int64_t", "1", "ranks that share the experts (not supported yet)">,
-    Option<"pp", "pp", "int64_t", "1", "pipeline stages (not supported yet)">,
+    Option<"pp", "pp", "int64_t", "1", "pipeline stages">,
+    Option<"flopsPerByte", "flops-per-byte", "double", "100.0", "operations in the time of one byte of memory traffic, for the cut into stages">,
     Option<"sp", "sp", "bool", "false", "split the sequence over tp where tp has nothing else to split">,
     Option<"microBatches", "micro-batches", "int64_t", "1", "micro-batches per step">,
     Option<"schedule", "schedule", "std::string", "\"1f1b\"", "recorded as dist.schedule">,
