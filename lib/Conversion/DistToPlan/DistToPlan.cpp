@@ -349,7 +349,7 @@ LogicalResult Converter::convertProgram(func::FuncOp function) {
     return failure();
 
   builder_.setInsertionPointToEnd(module_.getBody());
-  auto stage = function->getAttrOfType<IntegerAttr>(kStageAttr);
+  auto stage = function->getAttrOfType<IntegerAttr>(dist::DistDialect::getStageAttrName());
   auto kind = *plan::symbolizeProgramKind(function->getAttrOfType<StringAttr>(kProgramAttr).getValue());
   auto program = plan::ProgramOp::create(builder_, function.getLoc(), function.getSymName(), kind,
                                          static_cast<uint32_t>(stage ? stage.getInt() : 0), IntegerAttr());

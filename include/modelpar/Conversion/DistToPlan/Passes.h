@@ -18,7 +18,6 @@ namespace modelpar {
 
 // Attributes of phase `staged` (docs/Pipeline.md).
 inline constexpr llvm::StringLiteral kProgramAttr = "dist.program";
-inline constexpr llvm::StringLiteral kStageAttr = "dist.stage";
 inline constexpr llvm::StringLiteral kBufferAttr = "dist.buffer";
 inline constexpr llvm::StringLiteral kPerMicroBatchAttr = "dist.per_micro_batch";
 

@@ -12,6 +12,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "PlacedOp.h"
+#include "StageCut.h"
+#include "StageParts.h"
 
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
 #include "modelpar/Interfaces/ParameterOpInterface.h"
@@ -53,6 +55,7 @@ private:
   LogicalResult partitionCall(func::CallOp call);
   LogicalResult partitionReturn(func::ReturnOp op);
   LogicalResult partitionParameterUse(ParameterUseOpInterface op);
+  LogicalResult partitionStageParts(StagePartsOp op);
 
   LogicalResult orderStep();
   LogicalResult leaveLoop();
@@ -86,6 +89,7 @@ private:
   // Of @step: the first op after the loop, and the values that leave the loop, in the order of their first reader there.
   Operation *afterLoop = nullptr;
   llvm::SetVector<Value> gradients, outputs;
+  StageGroups stageGroups;
 };
 
 } // namespace
@@ -168,34 +172,20 @@ LogicalResult FunctionPartitioner::partitionSum(ShardingRuleOpInterface op, cons
     return success();
   }
 
-  StringRef placementName = DistDialect::getPlacementAttrName();
   builder.setInsertionPoint(op);
   std::vector<Value> parts;
   for (const auto &[axes, members] : groups) {
-    OperationState state(op.getLoc(), op->getName().getStringRef());
-    for (unsigned member : members)
-      state.operands.push_back(op->getOperand(member));
-    state.addTypes(op->getResultTypes());
-    state.addAttributes(op->getAttrs());
-    auto part = cast<ShardingRuleOpInterface>(builder.create(state));
-    // Factors are named by operand: the part's names follow from its own rule.
-    sharding::OpShardingRule rule = part.getShardingRule();
-    sharding::Placement placement;
-    for (auto [i, member] : llvm::enumerate(members)) {
-      TensorSharding sharding = placed.operand(member);
-      for (auto [d, dim] : llvm::enumerate(rule.operands[i].dims))
-        if (!dim.empty() && !sharding.dims[d].empty())
-          placement[rule.factors[dim.front()].name] = sharding.dims[d];
-    }
-    part->setAttr(placementName, makePlacement(builder.getContext(), mesh, placement));
-    PlacedOp placedPart(part, std::move(rule), std::move(placement), mesh);
-    setSharding(part->getResult(0), placedPart.result(0));
+    ShardingRuleOpInterface part = placed.buildPartOfSum(builder, members);
+    auto placedPart = PlacedOp::get(part, mesh);
+    if (failed(placedPart))
+      return failure();
+    setSharding(part->getResult(0), placedPart->result(0));
     parts.push_back(part->getResult(0));
   }
   Operation *sum = op.buildSumOfResults(builder, parts);
   if (!sum)
     return op->emitOpError() << "is a sum over operands but cannot add its parts";
-  sum->setAttr(placementName, makePlacement(builder.getContext(), mesh, {}));
+  sum->setAttr(DistDialect::getPlacementAttrName(), makePlacement(builder.getContext(), mesh, {}));
   op->getResult(0).replaceAllUsesWith(sum->getResult(0));
   op->erase();
   return partitionCompute(cast<ShardingRuleOpInterface>(sum));
@@ -235,7 +225,32 @@ LogicalResult FunctionPartitioner::partitionParameterUse(ParameterUseOpInterface
   return success();
 }
 
+/// Each part is made whole within its stage, then the stages' parts are joined right away.
+LogicalResult FunctionPartitioner::partitionStageParts(StagePartsOp op) {
+  TensorSharding whole = TensorSharding::replicated(cast<RankedTensorType>(op.getResult().getType()).getRank());
+  for (Value part : op.getParts())
+    whole.dims = shardingOf(part).dims;
+  for (OpOperand &operand : op->getOpOperands())
+    if (failed(coerce(operand, whole)))
+      return failure();
+  TensorSharding partial = whole;
+  sharding::AxisRef group = stageGroups.lookup(op);
+  partial.partial = {{group, sharding::ReduceKind::Sum}};
+  setSharding(op.getResult(), partial);
+  builder.setInsertionPointAfter(op);
+  auto joined = AllReduceOp::create(builder, op.getLoc(),
+                                    TypeRange{withSharding(cast<RankedTensorType>(op.getResult().getType()), mesh, whole)},
+                                    ValueRange{op.getResult()}, makeAxes(builder.getContext(), mesh, {group}), ReduceKind::Sum);
+  op.getResult().replaceAllUsesExcept(joined.getOutputs().front(), joined);
+  lastAfter[op] = joined;
+  return success();
+}
+
 LogicalResult FunctionPartitioner::partition(Operation &op) {
+  if (auto parts = dyn_cast<StagePartsOp>(op))
+    return partitionStageParts(parts);
+  if (isa<DistDialect>(op.getDialect())) // Made by us, with its types.
+    return success();
   if (auto compute = dyn_cast<ShardingRuleOpInterface>(op))
     return partitionCompute(compute);
   if (auto call = dyn_cast<func::CallOp>(op))
@@ -255,9 +270,16 @@ LogicalResult FunctionPartitioner::partition(Operation &op) {
 /// so do returned values that are computed in it.
 LogicalResult FunctionPartitioner::orderStep() {
   Block &block = function.getBody().front();
-  for (Operation &op : block)
-    if (auto use = dyn_cast<ParameterUseOpInterface>(op); use && use.isGradient())
+  for (Operation &op : block) {
+    auto use = dyn_cast<ParameterUseOpInterface>(op);
+    if (!use || !use.isGradient())
+      continue;
+    // What several stages add to a gradient leaves the loop on each of them.
+    if (auto parts = use.getParameterValue().getDefiningOp<StagePartsOp>())
+      gradients.insert_range(parts.getParts());
+    else
       gradients.insert(use.getParameterValue());
+  }
   llvm::DenseSet<Operation *> after;
   std::vector<Operation *> order;
   for (Operation &op : block.without_terminator()) {
@@ -331,7 +353,7 @@ LogicalResult FunctionPartitioner::leaveLoop() {
 
 LogicalResult FunctionPartitioner::run() {
   bool isStep = function.getName() == kStepFunction;
-  if (isStep && failed(orderStep()))
+  if (isStep && (failed(verifyStages(function, mesh)) || failed(splitOverStages(function, mesh, stageGroups)) || failed(orderStep())))
     return failure();
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
     if (&op == afterLoop && failed(leaveLoop()))

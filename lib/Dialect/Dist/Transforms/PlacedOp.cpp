@@ -156,6 +156,26 @@ sharding::DimSharding dist::shardedAxes(const sharding::Mesh &mesh, const Tensor
   return axes;
 }
 
+ShardingRuleOpInterface PlacedOp::buildPartOfSum(OpBuilder &builder, ArrayRef<unsigned> members) const {
+  OperationState state(op->getLoc(), op->getName().getStringRef());
+  for (unsigned member : members)
+    state.operands.push_back(op->getOperand(member));
+  state.addTypes(op->getResultTypes());
+  state.addAttributes(op->getAttrs());
+  auto part = cast<ShardingRuleOpInterface>(builder.create(state));
+  // Factors are named by operand: the part's names follow from its own rule.
+  sharding::OpShardingRule rule = part.getShardingRule();
+  sharding::Placement placement;
+  for (auto [i, member] : llvm::enumerate(members)) {
+    TensorSharding sharding = operand(member);
+    for (auto [d, dim] : llvm::enumerate(rule.operands[i].dims))
+      if (!dim.empty() && !sharding.dims[d].empty())
+        placement[rule.factors[dim.front()].name] = sharding.dims[d];
+  }
+  part->setAttr(DistDialect::getPlacementAttrName(), makePlacement(builder.getContext(), mesh, placement));
+  return part;
+}
+
 std::optional<std::string> PlacedOp::checkSumOverOperands() const {
   if (!op.isSumOverOperands() || rule_.operands.empty())
     return std::nullopt;

@@ -56,6 +56,8 @@ public:
   /// the micro-batch loop: it passes every op that is linear in it. Other partials pass only sums of values that are all
   /// partial over the axis.
   Partials passByPolicy(llvm::ArrayRef<Partials> operands, const sharding::DimSharding &batchAxes) const;
+  /// For a sum over operands: the same op on some of them, under the same placement, before it is given its types.
+  ShardingRuleOpInterface buildPartOfSum(mlir::OpBuilder &builder, llvm::ArrayRef<unsigned> members) const;
   /// For a sum over operands: why its operands do not go together (each axis must split all of them or none).
   std::optional<std::string> checkSumOverOperands() const;
 

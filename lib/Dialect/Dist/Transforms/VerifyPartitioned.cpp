@@ -11,6 +11,8 @@
 //===----------------------------------------------------------------------===//
 
 #include "PlacedOp.h"
+#include "StageCut.h"
+#include "StageParts.h"
 
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
 
@@ -46,6 +48,8 @@ public:
     bool ok = true;
     for (auto function : module.getOps<func::FuncOp>()) {
       ok &= succeeded(checkSignature(function));
+      if (function.getName() == kStepFunction) // P8
+        ok &= succeeded(verifyStages(function, mesh));
       for (Operation &op : function.getBody().front())
         ok &= succeeded(checkTypes(&op)) && succeeded(check(function, &op));
     }
@@ -115,6 +119,8 @@ private:
         if (!seen.insert(input).second)
           return op->emitOpError() << "adds one value twice";
     }
+    if (auto parts = dyn_cast<StagePartsOp>(op); parts && failed(verifyStageParts(parts))) // P9
+      return failure();
     if (isa<DistDialect>(op->getDialect())) // P3
       return verify(op, /*verifyRecursively=*/false);
     if (auto call = dyn_cast<func::CallOp>(op))

@@ -64,7 +64,8 @@ def DistPartition : DistPass<"dist-partition"> {
     operands are sharded over.
 
     In `@step`, what leaves the micro-batch loop (gradients of parameters, and results computed in the loop) is accumulated over time first;
-    then one grouped all_reduce joins the gradients.
+    then one grouped all_reduce joins the gradients. What is a sum over pipeline stages is split by stage (`dist.stage_parts`) and joined over
+    `pp`: the gradient of a parameter that several stages use (after the sum over the batch), then the squares of all gradients.
 
     Precondition: phase `sharded`. Postcondition: phase `partitioned`, with `dist.reshard` still in it.
 

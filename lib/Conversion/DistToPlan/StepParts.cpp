@@ -1,0 +1,234 @@
+//===- StepParts.cpp - in which programs each op of @step runs ------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/Conversion/DistToPlan/StepParts.h"
+
+#include "modelpar/Dialect/NN/IR/NN.h"
+
+#include <algorithm>
+
+using namespace mlir;
+using namespace modelpar;
+
+llvm::StringRef modelpar::name(Part part) {
+  constexpr StringLiteral names[kNumParts] = {"forward", "backward", "update"};
+  return names[static_cast<unsigned>(part)];
+}
+
+Stages modelpar::groupOf(dist::StagePartsOp op, const sharding::Mesh &mesh) {
+  Stages stages;
+  for (const sharding::PartialAxis &partial :
+       dist::getSharding(mesh, cast<RankedTensorType>(op.getResult().getType())).partial) {
+    if (partial.axis.name != sharding::kStageAxis)
+      continue;
+    stages.insert(partial.axis.subset.begin(), partial.axis.subset.end());
+    for (int64_t stage = 0; partial.axis.subset.empty() && stage < partial.axis.size; ++stage)
+      stages.insert(stage);
+  }
+  return stages;
+}
+
+/// Joins stages: every stage of the group has to enter it.
+static bool joinsStages(Operation *op) {
+  auto reduce = dyn_cast<dist::AllReduceOp>(op);
+  return reduce && llvm::any_of(reduce.getAxes().getValue(),
+                                [](const sharding::AxisRef &axis) { return axis.name == sharding::kStageAxis; });
+}
+
+static Stages intersect(const Stages &a, const Stages &b) {
+  Stages both;
+  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(both, both.end()));
+  return both;
+}
+
+StepParts::StepParts(func::FuncOp step) : step_(step) {
+  if (dist::MeshAttr mesh = dist::getMesh(step_))
+    mesh_ = mesh.getValue();
+  numStages_ = mesh_.size(sharding::kStageAxis);
+  hasMicroBatches_ = mesh_.numMicroBatches() > 1;
+  for (int64_t stage = 0; stage < numStages_; ++stage)
+    all_.insert(stage);
+}
+
+Part StepParts::partOf(Operation *op) const { return isa<func::ReturnOp>(op) ? Part::Update : parts_.lookup(op); }
+
+Part StepParts::partOf(Value value) const {
+  Operation *op = value.getDefiningOp();
+  return op ? parts_.lookup(op) : Part::Read;
+}
+
+//===----------------------------------------------------------------------===//
+// Parts
+//===----------------------------------------------------------------------===//
+
+FailureOr<Part> StepParts::partOfCall(func::CallOp call) {
+  auto role = call->getAttrOfType<nn::RoleAttr>(nn::kRoleAttr);
+  if (!role)
+    return call.emitOpError() << "expected attribute \"" << nn::kRoleAttr << "\" on every call of @step";
+  switch (role.getValue()) {
+  case nn::Role::forward:
+    return Part::Forward;
+  case nn::Role::backward_input:
+  case nn::Role::backward_weight:
+    return Part::Backward;
+  case nn::Role::update:
+    return Part::Update;
+  }
+  llvm_unreachable("all roles are listed");
+}
+
+LogicalResult StepParts::assignParts() {
+  for (Operation &op : step_.getBody().front().without_terminator()) {
+    Part part = Part::Read;
+    if (auto call = dyn_cast<func::CallOp>(op)) {
+      FailureOr<Part> found = partOfCall(call);
+      if (failed(found))
+        return failure();
+      part = *found;
+    } else if (isa<nn::WriteParameterOp, nn::GradientOp, dist::StagePartsOp>(op)) {
+      part = Part::Update;
+    } else if (!isa<nn::ReadParameterOp>(op)) {
+      for (Value operand : op.getOperands())
+        part = std::max(part, isAccumulated(operand) ? Part::Update : partOf(operand));
+      if (part == Part::Read) // Works on inputs and parameters alone: as early as it can be needed.
+        part = Part::Forward;
+    }
+    parts_[&op] = part;
+  }
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Stages
+//===----------------------------------------------------------------------===//
+
+/// In the loop a value is made once: what joins activations where the last of them is, what joins gradients where the first is.
+Stages StepParts::madeInLoop(Operation &op) const {
+  std::optional<int64_t> stage;
+  for (Value operand : op.getOperands()) {
+    if (isRead(operand) || madeIn(operand) == all_)
+      continue;
+    const Stages &from = madeIn(operand);
+    int64_t candidate = partOf(&op) == Part::Forward ? *from.rbegin() : *from.begin();
+    stage = partOf(&op) == Part::Forward ? std::max(stage.value_or(candidate), candidate)
+                                         : std::min(stage.value_or(candidate), candidate);
+  }
+  return stage ? Stages{*stage} : all_;
+}
+
+LogicalResult StepParts::findMadeInUpdate(Operation &op) {
+  if (auto parts = dyn_cast<dist::StagePartsOp>(op)) {
+    made_[parts.getResult()] = groupOf(parts, mesh_);
+    for (auto [part, stage] : llvm::zip_equal(parts.getParts(), parts.getStages()))
+      if (!isRead(part) && !madeIn(part).count(stage))
+        return op.emitOpError() << "has a part of stage " << stage << " that is made in stage " << *madeIn(part).begin();
+    return success();
+  }
+  if (isa<dist::AllReduceOp>(op)) {
+    for (auto [operand, result] : llvm::zip_equal(op.getOperands(), op.getResults()))
+      made_[result] = madeIn(operand);
+    return success();
+  }
+  Stages stages = all_;
+  for (Value operand : op.getOperands())
+    if (!isRead(operand))
+      stages = intersect(stages, madeIn(operand));
+  if (stages.empty())
+    return op.emitOpError() << "needs values of several stages after the micro-batches, expected dist.stage_parts between";
+  for (Value result : op.getResults())
+    made_[result] = stages;
+  if (op.getNumResults() == 0)
+    effects_[&op] = stages;
+  return success();
+}
+
+LogicalResult StepParts::findMade(Operation &op) {
+  Part part = parts_.lookup(&op);
+  if (part == Part::Read)
+    return success();
+  if (auto call = dyn_cast<func::CallOp>(op)) {
+    auto attr = op.getAttrOfType<IntegerAttr>(dist::DistDialect::getStageAttrName());
+    int64_t stage = attr ? attr.getInt() : 0;
+    if (!all_.count(stage) || (numStages_ > 1 && !attr))
+      return op.emitOpError() << "expected attribute \"" << dist::DistDialect::getStageAttrName() << "\" from 0 to " << lastStage();
+    for (Value operand : op.getOperands())
+      if (part == Part::Update && !isRead(operand) && !madeIn(operand).count(stage))
+        return op.emitOpError() << "runs in stage " << stage << " and needs a value of stage " << *madeIn(operand).begin()
+                                << " after the micro-batches, expected dist.stage_parts between";
+    for (Value result : op.getResults())
+      made_[result] = {stage};
+    if (op.getNumResults() == 0)
+      effects_[&op] = {stage};
+    return success();
+  }
+  bool isAccumulation = isa<dist::AccumulateOp>(op);
+  if (part == Part::Update && !isAccumulation)
+    return findMadeInUpdate(op);
+  if (isAccumulation) // Of one stage: its other operands are made there too.
+    for (Value operand : op.getOperands())
+      if (!isRead(operand) && madeIn(operand) != madeIn(op.getOperand(0)))
+        return op.emitOpError() << "adds values of stages " << *madeIn(op.getOperand(0)).begin() << " and "
+                                << *madeIn(operand).begin() << ", expected dist.stage_parts after one accumulation for each";
+  Stages stages = madeInLoop(op);
+  for (Value result : op.getResults())
+    made_[result] = stages;
+  if (op.getNumResults() == 0)
+    effects_[&op] = stages;
+  return success();
+}
+
+/// The stages of what uses a value.
+Stages StepParts::neededBy(Value value) const {
+  Stages needed;
+  for (OpOperand &use : value.getUses())
+    for (int64_t stage : runsIn(use.getOwner()))
+      if (usesIn(use, stage))
+        needed.insert(stage);
+  return needed;
+}
+
+/// Values that several stages can make are made where they are needed; from the last op to the first. What joins stages is made on all.
+void StepParts::restrictToNeeded() {
+  for (Operation &op : llvm::reverse(step_.getBody().front().without_terminator())) {
+    if (partOf(&op) == Part::Read || isa<func::CallOp>(op) || joinsStages(&op))
+      continue;
+    for (Value result : op.getResults())
+      if (Stages &made = made_[result]; made.size() > 1)
+        made = intersect(made, neededBy(result));
+  }
+}
+
+Stages StepParts::runsIn(Operation *op) const {
+  if (isa<func::ReturnOp>(op))
+    return {lastStage()};
+  if (op->getNumResults() == 0)
+    return effects_.lookup(op);
+  Stages stages;
+  for (Value result : op->getResults())
+    stages.insert(madeIn(result).begin(), madeIn(result).end());
+  return stages;
+}
+
+bool StepParts::usesIn(OpOperand &operand, int64_t stage) const {
+  Operation *op = operand.getOwner();
+  if (auto parts = dyn_cast<dist::StagePartsOp>(op))
+    return parts.getStages()[operand.getOperandNumber()] == stage;
+  if (isa<dist::AllReduceOp>(op))
+    return madeIn(op->getResult(operand.getOperandNumber())).count(stage);
+  return true;
+}
+
+LogicalResult StepParts::assign() {
+  if (failed(assignParts()))
+    return failure();
+  for (Operation &op : step_.getBody().front().without_terminator())
+    if (failed(findMade(op)))
+      return failure();
+  if (numStages_ > 1)
+    restrictToNeeded();
+  return success();
+}

@@ -1,0 +1,82 @@
+//===- StepParts.h - in which programs each op of @step runs ----*- C++ -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// The part of a step (forward, backward, update) follows from the roles of calls and the
+// data flow; the stages from the stages of calls, forwards to where values can be made and
+// backwards to where they are needed.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_LIB_CONVERSION_DISTTOPLAN_STEPPARTS_H
+#define MODELPAR_LIB_CONVERSION_DISTTOPLAN_STEPPARTS_H
+
+#include "modelpar/Dialect/Dist/IR/Dist.h"
+
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+
+#include <set>
+
+namespace modelpar {
+
+/// In the order they run for one micro-batch; `Read` ops are copied into every program that uses them.
+enum class Part { Read = -1, Forward, Backward, Update };
+inline constexpr unsigned kNumParts = 3;
+llvm::StringRef name(Part part); ///< "forward", "backward", "update"
+
+using Stages = std::set<int64_t>;
+
+class StepParts {
+public:
+  explicit StepParts(mlir::func::FuncOp step);
+
+  /// Emits an error for a value that is needed where it cannot be.
+  mlir::LogicalResult assign();
+
+  int64_t numStages() const { return numStages_; }
+  int64_t lastStage() const { return numStages_ - 1; }
+  bool hasMicroBatches() const { return hasMicroBatches_; }
+  /// Of the return: Update.
+  Part partOf(mlir::Operation *op) const;
+  /// The part in which a value is made; Read for arguments.
+  Part partOf(mlir::Value value) const;
+  /// The stages that a value is made in. Not of Read values, which are everywhere.
+  const Stages &madeIn(mlir::Value value) const { return made_.find(value)->second; }
+  /// The stages that run the op, or one of its results for an all_reduce of many.
+  Stages runsIn(mlir::Operation *op) const;
+  /// Operand `operand` is used by what of the op runs in the stage.
+  bool usesIn(mlir::OpOperand &operand, int64_t stage) const;
+  /// An accumulated value is complete only after all micro-batches.
+  static bool isAccumulated(mlir::Value value) { return value.getDefiningOp<dist::AccumulateOp>() != nullptr; }
+
+private:
+  mlir::LogicalResult assignParts();
+  mlir::FailureOr<Part> partOfCall(mlir::func::CallOp call);
+  mlir::LogicalResult findMade(mlir::Operation &op);
+  mlir::LogicalResult findMadeInUpdate(mlir::Operation &op);
+  Stages madeInLoop(mlir::Operation &op) const;
+  void restrictToNeeded();
+  Stages neededBy(mlir::Value value) const;
+  bool isRead(mlir::Value value) const { return partOf(value) == Part::Read; }
+
+  mlir::func::FuncOp step_;
+  sharding::Mesh mesh_;
+  int64_t numStages_ = 1;
+  bool hasMicroBatches_ = false;
+  Stages all_;
+  llvm::DenseMap<mlir::Operation *, Part> parts_;
+  /// First where values can be made, then where they are.
+  llvm::DenseMap<mlir::Value, Stages> made_;
+  /// Of ops without results: where they run.
+  llvm::DenseMap<mlir::Operation *, Stages> effects_;
+};
+
+/// The stages of the group that a sum over stages is over.
+Stages groupOf(dist::StagePartsOp op, const sharding::Mesh &mesh);
+
+} // namespace modelpar
+
+#endif // MODELPAR_LIB_CONVERSION_DISTTOPLAN_STEPPARTS_H
