@@ -148,9 +148,12 @@ void Run::describe() const {
     axes += (axes.empty() ? "" : " ") + axis.name + "=" + std::to_string(axis.size);
   if (!axes.empty())
     axes = " (" + axes + ")";
+  const std::string order = plan_.sequenceParts > 1 ? "; sequences in the balanced causal order of " +
+                                                          std::to_string(plan_.sequenceParts) + " parts"
+                                                    : "";
   logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks" + axes +
           ", " + std::to_string(ranks_.executor.numThreads) + " threads each, " +
-          formatBytes(plannedHostBytes(plan_)) + " in all; " + data_->describe());
+          formatBytes(plannedHostBytes(plan_)) + " in all; " + data_->describe() + order);
 }
 
 Status Run::report(StepMetrics metrics) {
