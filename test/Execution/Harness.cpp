@@ -66,13 +66,24 @@ double hashUnit(const std::string &name, uint64_t a, uint64_t b) {
   return static_cast<double>(h >> 11) * 0x1.0p-53;
 }
 
-/// Calls visit(local index, global index) for every element of the shard.
-template <typename Visit> void forEachElement(const TensorView &view, Visit &&visit) {
+/// Where the token stored at `index` stands: part r of the sequence has chunks r and 2·parts-1-r of 2·parts.
+int64_t textPosition(int64_t index, int64_t size, int64_t parts) {
+  if (parts <= 1)
+    return index;
+  const int64_t chunk = size / (2 * parts), part = index / (2 * chunk), within = index % (2 * chunk);
+  return within < chunk ? part * chunk + within : (2 * parts - 1 - part) * chunk + within - chunk;
+}
+
+/// Calls visit(local index, global index) for every element of the shard, of which dimension `sequence` (-1: none) is
+/// stored in the order of `parts`.
+template <typename Visit>
+void forEachElement(const TensorView &view, Visit &&visit, int sequence = -1, int64_t parts = 1) {
   const int64_t count = view.numElements();
   for (int64_t local = 0; local < count; ++local) {
     int64_t rest = local, global = 0, stride = 1;
     for (int d = view.rank - 1; d >= 0; --d) {
-      global += (view.offsets[d] + rest % view.extents[d]) * stride;
+      const int64_t at = view.offsets[d] + rest % view.extents[d];
+      global += (d == sequence ? textPosition(at, view.globalExtents[d], parts) : at) * stride;
       rest /= view.extents[d];
       stride *= view.globalExtents[d];
     }
@@ -104,12 +115,15 @@ double loadElement(const TensorView &view, int64_t index) {
 /// is something to learn, and are ignored (-100) unevenly.
 class Batches : public runtime::InputProvider {
 public:
-  explicit Batches(bool ignoreLabels) : ignoreLabels_(ignoreLabels) {}
+  Batches(const Plan &plan, bool ignoreLabels) : parts_(plan.sequenceParts), ignoreLabels_(ignoreLabels) {}
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
-    forEachElement(view, [&](int64_t local, int64_t global) {
-      store(view, local, value(input, step, global, perSample(view), view.globalExtents[0]));
-    });
+    forEachElement(
+        view,
+        [&](int64_t local, int64_t global) {
+          store(view, local, value(input, step, global, perSample(view), view.globalExtents[0]));
+        },
+        input.sequenceDim, parts_);
     return {};
   }
 
@@ -142,7 +156,8 @@ private:
       return static_cast<double>(global);
     const double unit = hashUnit(input.role == "targets" ? "targets" : input.name, static_cast<uint64_t>(step),
                                  static_cast<uint64_t>(global));
-    if (input.role == "targets" && ignoreLabels_ && ignored(step, global / each, samples, unit))
+    if (input.role == "targets" && ignoreLabels_ &&
+        (ignored(step, global / each, samples, unit) || atTheEnds(step, global % each, each)))
       return -100;
     if (input.role == "data")
       return input.rangeLow + (input.rangeHigh - input.rangeLow) * unit;
@@ -156,6 +171,12 @@ private:
     return sample % 3 == 1 && unit < 0.6;
   }
 
+  /// In step 4 the first and the last quarter of every sequence: what a rank of cp=2 has.
+  static bool atTheEnds(int64_t step, int64_t position, int64_t size) {
+    return step == 4 && std::min(position, size - 1 - position) < size / 4;
+  }
+
+  int64_t parts_;
   bool ignoreLabels_;
 };
 
@@ -199,7 +220,7 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
 
 Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, Gatherer &gatherer, RunResult &result) {
   initialise(plan, executor, options);
-  Batches batches(options.ignoreLabels);
+  Batches batches(plan, options.ignoreLabels);
   if (executor.rank() == 0) {
     result.losses.reserve(static_cast<size_t>(options.steps));
     result.gradNorms.reserve(static_cast<size_t>(options.steps));
