@@ -130,7 +130,7 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
   }
   if (isa<dist::AllReduceOp>(op)) {
     for (auto [operand, result] : llvm::zip_equal(op.getOperands(), op.getResults()))
-      made_[result] = madeIn(operand);
+      made_[result] = Stages(madeIn(operand)); // A copy: the map may move when it grows.
     return success();
   }
   Stages stages = all_;
