@@ -15,7 +15,7 @@ ALLOWED = {
     "Memory": ["modelpar/Sharding"],
     "Schedule": ["modelpar/Sharding"],
     "Overlap": ["modelpar/Sharding"],
-    "PlanFormat": PLAIN,
+    "PlanFormat": PLAIN + ["modelpar/Schedule"],
     "CostModel": PLAIN + ["modelpar/Schedule", "modelpar/Memory", "modelpar/Overlap", "modelpar/PlanFormat"],
     "Interfaces": ["modelpar/Sharding"],
     "Dialect/NN": ["modelpar/Sharding", "modelpar/Interfaces"],

@@ -38,6 +38,18 @@ std::string describe(const Body &body, size_t index);
 /// "f32[8x256] [{"dp"}, {}], partial={"tp":sum}"
 std::string describe(const TensorType &type);
 
+/// "7, expected 0 to 3"
+inline std::string range(int64_t found, size_t size) {
+  return std::to_string(found) + ", expected 0 to " + std::to_string(int64_t(size) - 1);
+}
+inline bool inside(int64_t index, size_t size) { return index >= 0 && index < static_cast<int64_t>(size); }
+
+inline constexpr int64_t kMaxMicroBatches = int64_t{1} << 16;
+
+/// Parts of checkStructure: what a stage holds beside its programs, given valid types; parameters, given valid stages.
+void checkStageStructure(const Plan &plan, const Stage &stage, const std::string &where, Findings &findings);
+void checkParameterStructure(const Plan &plan, Findings &findings);
+
 /// Types that fit each other: calls, buffers, accumulations, collectives; values that must be whole.
 void checkTypes(const Plan &plan, Findings &findings);
 
@@ -62,7 +74,13 @@ struct ProgramEffects {
 ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where,
                             Findings &findings);
 
-/// Buffers along the schedule of one stage, given the effects of its programs.
+/// The axis whose coordinate is the stage.
+inline constexpr std::string_view kStageAxis = "pp";
+
+/// Channels whose ends fit, and a replay of all stages' exchanges and collectives over stages: no deadlock.
+void checkStages(const Plan &plan, Findings &findings);
+
+/// Buffers along the schedule of one stage, its exchanges included, given the effects of its programs.
 void checkSchedule(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings);
 
 } // namespace modelpar::planformat

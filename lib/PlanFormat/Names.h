@@ -27,6 +27,9 @@ inline constexpr std::array<std::string_view, 7> kBufferNames = {
 inline constexpr std::array<std::string_view, 5> kProgramNames = {"forward", "backward_input", "backward_weight",
                                                                   "backward", "update"};
 
+inline constexpr std::array<std::string_view, 2> kDirectionNames = {"send", "receive"};
+
+inline std::string_view name(Channel::Direction direction) { return kDirectionNames[static_cast<size_t>(direction)]; }
 inline std::string_view name(Value::Storage storage) { return kStorageNames[static_cast<size_t>(storage)]; }
 inline std::string_view name(Instruction::Kind kind) { return kInstructionNames[static_cast<size_t>(kind)]; }
 inline std::string_view name(Buffer::Kind kind) { return kBufferNames[static_cast<size_t>(kind)]; }

@@ -39,6 +39,12 @@ std::optional<DType> parseDType(std::string_view name) {
 
 int64_t byteSize(DType type) { return entry(type).bytes; }
 
+std::vector<Replica> copiesOf(const Parameter &parameter) {
+  std::vector<Replica> copies = {{parameter.stage, parameter.value, parameter.gradient, parameter.state}};
+  copies.insert(copies.end(), parameter.replicas.begin(), parameter.replicas.end());
+  return copies;
+}
+
 int64_t maxShardBytes(const TensorType &type) {
   // A file can name any extents: a product beyond int64 saturates and fails every comparison with a size.
   int64_t bytes = byteSize(type.dtype);

@@ -143,9 +143,11 @@ private:
       good = axisModifiers(std::string_view(text).substr(nameEnd), ref) && plan_.mesh.isValid(ref);
     }
     if (!good) {
-      errors_.add(pointer, "expected an axis of the mesh (\"tp\"), a part of one (\"tp:(1)2\"), a shifted one (\"cp+1\") or some "
-                           "coordinates of one (\"pp{0,-1}\"), found " +
-                               json::describe(value));
+      errors_.add(
+          pointer,
+          "expected an axis of the mesh (\"tp\"), a part of one (\"tp:(1)2\"), a shifted one (\"cp+1\") or some "
+          "coordinates of one (\"pp{0,-1}\"), found " +
+              json::describe(value));
       ref = {"", 1, 1};
     }
     return ref;
@@ -232,6 +234,12 @@ private:
     parameter.value = id(o, "value", -1);
     parameter.gradient = id(o, "gradient", -1);
     namedIds(o, "state", parameter.state);
+    if (o.has("replicas"))
+      elements(o, "replicas", parameter.replicas, [&](json::Object &e) {
+        Replica replica{id(e, "stage"), id(e, "value", -1), id(e, "gradient", -1), {}};
+        namedIds(e, "state", replica.state);
+        return replica;
+      });
     return parameter;
   }
 
@@ -368,19 +376,46 @@ private:
       program.body = body(e);
       return program;
     });
+    if (o.has("channels"))
+      elements(o, "channels", stage.channels, [](json::Object &e) {
+        Channel channel;
+        channel.direction = static_cast<Channel::Direction>(e.choice("direction", {"send", "receive"}));
+        channel.peer = id(e, "peer");
+        channel.buffers = ids(e.integers("buffers", 0, kMaxId));
+        return channel;
+      });
     const json::Value &schedule = o.array("schedule");
-    for (size_t i = 0; i < schedule.size(); ++i) {
-      const json::Value &pair = schedule[i];
-      auto isId = [](const json::Value &v) {
-        return v.is_number_integer() && v.get<int64_t>() >= 0 && v.get<int64_t>() <= kMaxId;
-      };
-      if (pair.is_array() && pair.size() == 2 && isId(pair[0]) && isId(pair[1]))
-        stage.schedule.push_back({pair[0].get<int32_t>(), pair[1].get<int32_t>()});
-      else
-        errors_.add(json::join(o.pointer("schedule"), i),
-                    "expected a pair of a program and a micro-batch, found " + json::describe(pair));
-    }
+    for (size_t i = 0; i < schedule.size(); ++i)
+      stage.schedule.push_back(scheduleEntry(schedule[i], json::join(o.pointer("schedule"), i)));
     return stage;
+  }
+
+  ScheduleEntry scheduleEntry(const json::Value &value, const std::string &pointer) {
+    ScheduleEntry entry;
+    if (!value.is_object()) {
+      std::tie(entry.program, entry.microBatch) = pair(value, pointer, "a program and a micro-batch, or an exchange");
+      return entry;
+    }
+    entry.program = -1;
+    json::Object o(value, pointer, errors_);
+    const json::Value &transfers = o.array("exchange");
+    for (size_t i = 0; i < transfers.size(); ++i) {
+      auto [channel, microBatch] =
+          pair(transfers[i], json::join(o.pointer("exchange"), i), "a channel and a micro-batch");
+      entry.exchange.push_back({channel, microBatch});
+    }
+    o.finish();
+    return entry;
+  }
+
+  std::pair<int32_t, int32_t> pair(const json::Value &value, const std::string &pointer, std::string_view what) {
+    auto isId = [](const json::Value &v) {
+      return v.is_number_integer() && v.get<int64_t>() >= 0 && v.get<int64_t>() <= kMaxId;
+    };
+    if (value.is_array() && value.size() == 2 && isId(value[0]) && isId(value[1]))
+      return {value[0].get<int32_t>(), value[1].get<int32_t>()};
+    errors_.add(pointer, "expected a pair of " + std::string(what) + ", found " + json::describe(value));
+    return {0, 0};
   }
 
   Plan &plan_;

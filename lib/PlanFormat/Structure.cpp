@@ -30,11 +30,6 @@ std::string describe(const Body &body, size_t index) {
 
 namespace {
 
-std::string range(int64_t found, size_t size) {
-  return std::to_string(found) + ", expected 0 to " + std::to_string(int64_t(size) - 1);
-}
-bool inside(int64_t index, size_t size) { return index >= 0 && index < static_cast<int64_t>(size); }
-
 class StructureChecker {
 public:
   explicit StructureChecker(const Plan &plan) : plan_(plan) {}
@@ -52,7 +47,7 @@ public:
       stage(plan_.stages[s], "stage " + std::to_string(s));
     if (findings_.empty()) {
       callDepths();
-      parameters();
+      checkParameterStructure(plan_, findings_);
       outputs();
     }
     return findings_.take();
@@ -344,8 +339,7 @@ private:
         stage.transientOffset % kAlignment != 0)
       add(where, "transient_offset is " + std::to_string(stage.transientOffset) + ", expected a multiple of " +
                      std::to_string(kAlignment) + " inside the arena of " + std::to_string(stage.arenaBytes));
-    for (const Buffer &b : stage.buffers)
-      buffer(stage, b, where + ", buffer " + b.name);
+    checkStageStructure(plan_, stage, where, findings_);
     for (const Program &program : stage.programs) {
       std::string programWhere = where + ", program " + program.body.name;
       body(program.body, programWhere, &stage);
@@ -354,36 +348,6 @@ private:
                               " bytes does not fit the arena's transient part of " +
                               std::to_string(stage.arenaBytes - stage.transientOffset));
     }
-    int64_t microBatches = plan_.mesh.numMicroBatches();
-    for (size_t i = 0; i < stage.schedule.size(); ++i) {
-      const ScheduleEntry &entry = stage.schedule[i];
-      std::string entryWhere = where + ", schedule entry " + std::to_string(i);
-      if (!inside(entry.program, stage.programs.size()))
-        add(entryWhere, "program is " + range(entry.program, stage.programs.size()));
-      if (!inside(entry.microBatch, microBatches))
-        add(entryWhere, "micro-batch is " + range(entry.microBatch, microBatches));
-    }
-  }
-
-  void buffer(const Stage &stage, const Buffer &buffer, const std::string &where) {
-    if (!inside(buffer.type, plan_.types.size()))
-      return add(where, "type is " + range(buffer.type, plan_.types.size()));
-    int64_t needed = maxShardBytes(plan_.types[buffer.type]);
-    if (buffer.bytes < needed)
-      return add(where,
-                 "has " + std::to_string(buffer.bytes) + " bytes, its largest shard needs " + std::to_string(needed));
-    if (buffer.slots < 1 || buffer.slots > kMaxMicroBatches ||
-        (buffer.slots > 1 && (buffer.slotStride < buffer.bytes || buffer.slotStride % kAlignment != 0)))
-      return add(where, "has " + std::to_string(buffer.slots) + " slots at a stride of " +
-                            std::to_string(buffer.slotStride) + " bytes, expected a multiple of " +
-                            std::to_string(kAlignment) + " of at least " + std::to_string(buffer.bytes));
-    __int128 end = static_cast<__int128>(buffer.offset) + static_cast<__int128>(buffer.slots - 1) * buffer.slotStride +
-                   buffer.bytes;
-    if (buffer.offset < 0 || buffer.offset % kAlignment != 0 || end > stage.transientOffset)
-      add(where, "begins at byte " + std::to_string(buffer.offset) + " with " + std::to_string(buffer.bytes) +
-                     " bytes in " + std::to_string(buffer.slots) + " slots, expected a multiple of " +
-                     std::to_string(kAlignment) + " that ends within the arena's " +
-                     std::to_string(stage.transientOffset) + " bytes for buffers");
   }
 
   /// Blocks call each other without cycles.
@@ -414,46 +378,6 @@ private:
     }
   }
 
-  void parameters() {
-    for (const Parameter &parameter : plan_.parameters) {
-      std::string where = "parameter " + parameter.name;
-      if (!inside(parameter.type, plan_.types.size())) {
-        add(where, "type is " + range(parameter.type, plan_.types.size()));
-        continue;
-      }
-      int64_t elements = 1, checkpointElements = 1;
-      for (int64_t extent : plan_.types[parameter.type].shape)
-        elements *= extent;
-      for (int64_t extent : parameter.checkpointShape)
-        if (__builtin_mul_overflow(checkpointElements, extent, &checkpointElements))
-          checkpointElements = -1;
-      if (elements != checkpointElements)
-        add(where, "checkpoint_shape has " + std::to_string(checkpointElements) + " elements, the type " +
-                       std::to_string(elements));
-      if (!inside(parameter.stage, plan_.stages.size())) {
-        add(where, "stage is " + range(parameter.stage, plan_.stages.size()));
-        continue;
-      }
-      const std::vector<Buffer> &buffers = plan_.stages[parameter.stage].buffers;
-      auto buffer = [&](std::string_view what, BufferId id, bool optional, Buffer::Kind kind) {
-        if (optional && id == -1)
-          return;
-        if (!inside(id, buffers.size()))
-          add(where, std::string(what) + " buffer is " + range(id, buffers.size()));
-        else if (buffers[id].kind != kind)
-          add(where, std::string(what) + " buffer " + buffers[id].name + " is of kind " +
-                         std::string(name(buffers[id].kind)) + ", expected " + std::string(name(kind)));
-      };
-      buffer("value", parameter.value, false, Buffer::Kind::Parameter);
-      buffer("gradient", parameter.gradient, true, Buffer::Kind::Gradient);
-      for (const auto &[stateName, id] : parameter.state)
-        buffer(stateName, id, false, Buffer::Kind::OptimizerState);
-      const std::string &kind = parameter.init.kind;
-      if (kind != "zeros" && kind != "ones" && kind != "constant" && kind != "normal" && kind != "uniform")
-        add(where, "init is '" + kind + "', expected zeros, ones, constant, normal or uniform");
-    }
-  }
-
   void outputs() {
     if (plan_.stages.empty())
       return add("stages", "the plan has none");
@@ -463,7 +387,6 @@ private:
   }
 
   static constexpr int64_t kMaxRanks = int64_t{1} << 31;
-  static constexpr int64_t kMaxMicroBatches = int64_t{1} << 16;
   static constexpr int64_t kMaxElements = int64_t{1} << 56;
   static constexpr int64_t kMaxBytes = int64_t{1} << 62;
   static constexpr int64_t kMaxStreams = 8;

@@ -220,7 +220,8 @@ private:
       if (permutes && rotate(before, i.axes[0], i.shift)) {
         rotates = true;
         if (before != after)
-          return "dimension " + std::to_string(d) + " to be shifted by " + std::to_string(i.shift) + " over " + axesText(i);
+          return "dimension " + std::to_string(d) + " to be shifted by " + std::to_string(i.shift) + " over " +
+                 axesText(i);
         continue;
       }
       if (i.op == "all_gather" && isDim)
@@ -246,17 +247,26 @@ private:
                                  ", expected a whole value");
     };
     for (const Parameter &parameter : plan_.parameters) {
-      const std::vector<Buffer> &buffers = plan_.stages[parameter.stage].buffers;
-      std::string where = "parameter " + parameter.name;
-      if (!same(buffers[parameter.value].type, parameter.type))
-        findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[parameter.value].type]) +
-                                 ", expected " + describe(plan_.types[parameter.type]));
-      whole(where, buffers[parameter.value]);
-      for (const auto &[stateName, id] : parameter.state) {
-        whole(where, buffers[id]);
-        if (plan_.types[buffers[id].type].shape != plan_.types[parameter.type].shape)
-          findings_.add(where, stateName + " has type " + describe(plan_.types[buffers[id].type]) +
-                                   ", expected the parameter's shape");
+      const std::vector<Buffer> &owner = plan_.stages[parameter.stage].buffers;
+      for (const Replica &copy : copiesOf(parameter)) {
+        const std::vector<Buffer> &buffers = plan_.stages[copy.stage].buffers;
+        std::string where = "parameter " + parameter.name;
+        if (!parameter.replicas.empty())
+          where += " on stage " + std::to_string(copy.stage);
+        if (!same(buffers[copy.value].type, parameter.type))
+          findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[copy.value].type]) +
+                                   ", expected " + describe(plan_.types[parameter.type]));
+        whole(where, buffers[copy.value]);
+        for (size_t i = 0; i < copy.state.size(); ++i) {
+          const Buffer &state = buffers[copy.state[i].second], &expected = owner[parameter.state[i].second];
+          whole(where, state);
+          if (plan_.types[state.type].shape != plan_.types[parameter.type].shape)
+            findings_.add(where, copy.state[i].first + " has type " + describe(plan_.types[state.type]) +
+                                     ", expected the parameter's shape");
+          else if (!same(state.type, expected.type))
+            findings_.add(where, copy.state[i].first + " has type " + describe(plan_.types[state.type]) +
+                                     ", the owner's has " + describe(plan_.types[expected.type]));
+        }
       }
     }
   }

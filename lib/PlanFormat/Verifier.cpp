@@ -15,9 +15,6 @@
 namespace modelpar::planformat {
 namespace {
 
-/// The axis whose coordinate is the stage.
-constexpr std::string_view kStageAxis = "pp";
-
 /// Buffers lie apart, slot by slot, and the memory report adds up.
 void checkLayout(const Stage &stage, const std::string &where, Findings &findings) {
   struct Range {
@@ -51,53 +48,6 @@ void checkLayout(const Stage &stage, const std::string &where, Findings &finding
                             std::to_string(stage.arenaBytes));
 }
 
-/// Adds the collectives of a body that cross stages, in the order ranks enter them.
-void addCrossStage(const Plan &plan, const Body &body, std::vector<std::string> &out) {
-  for (const Instruction &i : body.instructions) {
-    if (i.kind == Instruction::Kind::Call)
-      addCrossStage(plan, plan.blocks[i.block], out);
-    bool crosses = std::any_of(i.axes.begin(), i.axes.end(),
-                               [](const sharding::AxisRef &axis) { return axis.name == kStageAxis; });
-    if (i.kind != Instruction::Kind::Collective || !crosses)
-      continue;
-    std::string text = i.op + " " + std::string(sharding::name(i.reduce));
-    for (const sharding::AxisRef &axis : i.axes)
-      text += " " + toText(plan.mesh, axis);
-    for (ValueId input : i.inputs)
-      text += " " + describe(plan.types[body.values[input].type]);
-    out.push_back(text);
-  }
-}
-
-std::vector<std::string> crossStageSequence(const Plan &plan, const Stage &stage) {
-  std::vector<std::vector<std::string>> programs(stage.programs.size());
-  for (size_t p = 0; p < programs.size(); ++p)
-    addCrossStage(plan, stage.programs[p].body, programs[p]);
-  std::vector<std::string> sequence;
-  for (const ScheduleEntry &entry : stage.schedule)
-    sequence.insert(sequence.end(), programs[entry.program].begin(), programs[entry.program].end());
-  return sequence;
-}
-
-/// Collectives over the stage axis are entered by every stage alike. All others stay inside a stage, whose ranks share
-/// one list, so the order over all groups has no cycle.
-void checkCrossStage(const Plan &plan, Findings &findings) {
-  if (plan.mesh.size(kStageAxis) != static_cast<int64_t>(plan.stages.size()))
-    findings.add("stages", "the plan has " + std::to_string(plan.stages.size()) + " stages on " +
-                               std::to_string(plan.mesh.size(kStageAxis)) + " coordinates of axis pp");
-  if (plan.stages.size() == 1)
-    return;
-  std::vector<std::string> first = crossStageSequence(plan, plan.stages[0]);
-  for (size_t s = 1; s < plan.stages.size(); ++s) {
-    std::vector<std::string> sequence = crossStageSequence(plan, plan.stages[s]);
-    size_t n = std::mismatch(first.begin(), first.end(), sequence.begin(), sequence.end()).first - first.begin();
-    if (n < first.size() || n < sequence.size())
-      findings.add("stage " + std::to_string(s), "its collective " + std::to_string(n) + " over stages is " +
-                                                     (n < sequence.size() ? sequence[n] : "missing") +
-                                                     ", stage 0 enters " + (n < first.size() ? first[n] : "none"));
-  }
-}
-
 } // namespace
 
 std::vector<Finding> verifyPlan(const Plan &plan) {
@@ -109,7 +59,7 @@ std::vector<Finding> verifyPlan(const Plan &plan) {
   checkTypes(plan, findings);
   for (size_t s = 0; s < plan.stages.size(); ++s)
     checkLayout(plan.stages[s], "stage " + std::to_string(s), findings);
-  checkCrossStage(plan, findings);
+  checkStages(plan, findings);
   if (!findings.empty())
     return findings.take();
   std::vector<std::vector<ProgramEffects>> effects(plan.stages.size());

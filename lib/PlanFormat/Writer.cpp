@@ -101,9 +101,7 @@ public:
     out_ += ",\n";
     bodies();
     stages();
-    line("outputs", list(p.outputs, [](const auto &output) {
-           return Fields().string("name", output.first).integer("buffer", output.second).end();
-         }));
+    line("outputs", namedIds(p.outputs));
     out_ += "\"summary\":" + jsonString(p.summary) + "\n}\n";
     return std::move(out_);
   }
@@ -157,10 +155,20 @@ private:
           "[" + jsonString(parameter.init.kind) + "," + real(parameter.init.a) + "," + real(parameter.init.b) + "]");
     f.raw("weight_decay", parameter.weightDecay ? "true" : "false").integer("stage", parameter.stage);
     f.integer("value", parameter.value).integer("gradient", parameter.gradient);
-    f.raw("state", list(parameter.state, [](const auto &state) {
-            return Fields().string("name", state.first).integer("buffer", state.second).end();
-          }));
+    f.raw("state", namedIds(parameter.state));
+    if (!parameter.replicas.empty())
+      f.raw("replicas", list(parameter.replicas, [](const Replica &replica) {
+              Fields f;
+              f.integer("stage", replica.stage).integer("value", replica.value).integer("gradient", replica.gradient);
+              return f.raw("state", namedIds(replica.state)).end();
+            }));
     return f.end();
+  }
+
+  static std::string namedIds(const std::vector<std::pair<std::string, BufferId>> &ids) {
+    return list(ids, [](const auto &entry) {
+      return Fields().string("name", entry.first).integer("buffer", entry.second).end();
+    });
   }
 
   std::string print(const Value &value) {
@@ -270,10 +278,26 @@ private:
       out_ += i ? ",\n" : "\n";
       body(stage.programs[i].body, name(stage.programs[i].kind));
     }
-    out_ += "],\n\"schedule\":" + list(stage.schedule, [](const ScheduleEntry &entry) {
-              return "[" + std::to_string(entry.program) + "," + std::to_string(entry.microBatch) + "]";
-            });
+    out_ += "],\n";
+    if (!stage.channels.empty())
+      line("channels", list(stage.channels, [](const Channel &channel) {
+             Fields f;
+             f.string("direction", name(channel.direction)).integer("peer", channel.peer);
+             return f.raw("buffers", integers(channel.buffers)).end();
+           }));
+    out_ +=
+        "\"schedule\":" + list(stage.schedule, [](const ScheduleEntry &entry) {
+          if (!entry.isExchange())
+            return pair(entry.program, entry.microBatch);
+          return Fields()
+              .raw("exchange", list(entry.exchange, [](const Transfer &t) { return pair(t.channel, t.microBatch); }))
+              .end();
+        });
     out_ += "}";
+  }
+
+  static std::string pair(int64_t first, int64_t second) {
+    return "[" + std::to_string(first) + "," + std::to_string(second) + "]";
   }
 
   const Plan &plan_;

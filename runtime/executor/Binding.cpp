@@ -317,6 +317,8 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
 Status Binding::bindSchedule() {
   std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
   for (const planformat::ScheduleEntry &entry : stage->schedule) {
+    if (entry.isExchange())
+      return Status::unavailable("the plan has exchanges between stages, which are not run yet");
     BoundBody &program = programs[static_cast<size_t>(entry.program)];
     std::vector<int64_t> slots;
     for (const Value &value : program.body->values)

@@ -70,7 +70,7 @@ protected:
 
   static bool saysWhatIsMissing(const std::vector<Finding> &findings) {
     for (const char *words : {"no instruction before it has written", "intermediate result", "no update writes it",
-                              "no program of the schedule has written before", "is never written", "has not begun"})
+                              "nothing in the schedule has written before", "is never written", "has not begun"})
       for (const Finding &finding : findings)
         if (finding.message.find(words) != std::string::npos)
           return true;

@@ -150,11 +150,12 @@ struct Transfer {
 };
 
 /// Either a program run on a micro-batch (Update has microBatch 0), or an exchange with other stages: one grouped launch of all its transfers, on
-/// stream 1, after everything before it and before everything after it.
+/// stream 1, after everything before it and before everything after it. Transfers between two stages are matched by their order.
 struct ScheduleEntry {
   int32_t program = 0; ///< -1: an exchange.
   int32_t microBatch = 0;
   std::vector<Transfer> exchange = {};
+  bool isExchange() const { return program == -1; }
 };
 
 struct MemoryItem {
@@ -209,6 +210,8 @@ struct Parameter {
   std::vector<std::pair<std::string, BufferId>> state; ///< "exp_avg", "exp_avg_sq" for AdamW.
   std::vector<Replica> replicas;
 };
+/// The owner's buffers, then those of the replicas.
+std::vector<Replica> copiesOf(const Parameter &parameter);
 
 /// Where the "scalars" input keeps what changes per step (f64 each).
 enum class Scalar { Step, LearningRate, LabelCount, SeedLow, SeedHigh, Clip, Beta1, Beta2, Epsilon, WeightDecay };

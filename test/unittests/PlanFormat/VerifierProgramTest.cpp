@@ -115,7 +115,7 @@ TEST(VerifyProgram, SwappedInstructions) {
                 std::swap(p.blocks[kLayerForward].instructions[kMatmul1],
                           p.blocks[kLayerForward].instructions[kMatmul2]);
               }),
-              HasSubstr("instruction 0 (matmul, stream 0): reads buffer h.l0 on micro-batch 0, which no program"));
+              HasSubstr("instruction 0 (matmul, stream 0): reads buffer h.l0 on micro-batch 0, which nothing"));
   EXPECT_THAT(findingsAfter([](Plan &p) {
                 std::swap(p.blocks[kLayerBackward].instructions[0], p.blocks[kLayerBackward].instructions[1]);
               }),

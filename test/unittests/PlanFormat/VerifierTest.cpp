@@ -273,8 +273,8 @@ TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
   plan.stages.push_back(plan.stages[0]);
   EXPECT_EQ(findings(plan), "");
   plan.stages[1].programs[kUpdate].body.instructions.pop_back();
-  EXPECT_THAT(findings(plan),
-              HasSubstr("stage 1: its collective 0 over stages is missing, stage 0 enters all_reduce sum pp f32[]"));
+  EXPECT_THAT(findings(plan), HasSubstr("(all_reduce, stream 0) of schedule entry 4 (all_reduce sum over pp on stream 0 of f32[] [], "
+                                        "partial={\"pp\":sum}): deadlock: waits for stage 1, which has come to the end of its schedule"));
 }
 
 } // namespace

@@ -1,0 +1,239 @@
+//===- Stages.cpp - what passes between the stages of a plan --------------===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// Stages meet at exchanges and at collectives over the stage axis. All ranks of a stage
+// run one list, and rank and peer differ along that axis alone, so a replay of the stages
+// under rendezvous stands for all ranks: when it completes, so does every execution, however
+// the streams run, since list order is one of the orders they allow and allows the least.
+// Collectives inside a stage are between ranks at the same place of one list.
+//
+//===----------------------------------------------------------------------===//
+
+#include "lib/PlanFormat/Checks.h"
+#include "lib/PlanFormat/Names.h"
+#include "modelpar/Schedule/Rendezvous.h"
+
+#include <algorithm>
+
+namespace modelpar::planformat {
+namespace {
+
+using sharding::AxisRef;
+
+/// A collective over the stage axis in a program, its calls expanded.
+struct Crossing {
+  std::string where;   ///< "program update, instruction 3 (all_reduce, stream 1)"
+  std::string content; ///< What all members must have alike.
+  std::string axes;
+  std::vector<size_t> members; ///< Stages.
+};
+
+class StagesChecker {
+public:
+  StagesChecker(const Plan &plan, Findings &findings) : plan_(plan), findings_(findings) {}
+
+  void check() {
+    if (plan_.mesh.size(kStageAxis) != static_cast<int64_t>(plan_.stages.size()))
+      findings_.add("stages", "the plan has " + std::to_string(plan_.stages.size()) + " stages on " +
+                                  std::to_string(plan_.mesh.size(kStageAxis)) + " coordinates of axis pp");
+    types();
+    for (size_t s = 0; s < plan_.stages.size(); ++s)
+      for (size_t c = 0; c < plan_.stages[s].channels.size(); ++c)
+        channel(s, c);
+    if (!findings_.empty() || plan_.stages.size() == 1)
+      return;
+    for (size_t s = 0; s < plan_.stages.size(); ++s)
+      addStage(s);
+    if (findings_.empty())
+      replay();
+  }
+
+private:
+  static std::string stageText(size_t stage) { return "stage " + std::to_string(stage); }
+
+  /// Stages hold different values, never parts of one: only a sum may be spread over them.
+  void types() {
+    for (size_t t = 0; t < plan_.types.size(); ++t)
+      for (const sharding::DimSharding &dim : plan_.types[t].sharding.dims)
+        for (const AxisRef &axis : dim)
+          if (axis.name == kStageAxis)
+            findings_.add("type " + std::to_string(t), "splits a dimension over axis pp, whose coordinates are stages");
+    for (size_t s = 0; s < plan_.stages.size(); ++s) {
+      for (const Buffer &buffer : plan_.stages[s].buffers)
+        partialHere(s, buffer.type, stageText(s) + ", buffer " + buffer.name);
+      for (const Program &program : plan_.stages[s].programs)
+        for (size_t v = 0; v < program.body.values.size(); ++v)
+          partialHere(s, program.body.values[v].type,
+                      stageText(s) + ", program " + program.body.name + ", value " + std::to_string(v));
+    }
+  }
+
+  /// A value that is partial over some stages lives on those.
+  void partialHere(size_t stage, TypeId type, const std::string &where) {
+    for (const sharding::PartialAxis &partial : plan_.types[type].sharding.partial)
+      if (partial.axis.name == kStageAxis && !partial.axis.subset.empty() &&
+          !std::binary_search(partial.axis.subset.begin(), partial.axis.subset.end(), static_cast<int64_t>(stage)))
+        findings_.add(where,
+                      "is partial over " + toText(plan_.mesh, partial.axis) + ", to which this stage does not belong");
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Channels
+  //===--------------------------------------------------------------------===//
+
+  const Channel *counterpart(size_t stage, const Channel &channel) const {
+    for (const Channel &other : plan_.stages[channel.peer].channels)
+      if (other.direction != channel.direction && other.peer == static_cast<int32_t>(stage))
+        return &other;
+    return nullptr;
+  }
+
+  /// Both ends are alike.
+  void channel(size_t stage, size_t index) {
+    const Channel &channel = plan_.stages[stage].channels[index];
+    std::string where = stageText(stage) + ", channel " + std::to_string(index);
+    bool sends = channel.direction == Channel::Direction::Send;
+    std::string peer = stageText(channel.peer);
+    const Channel *other = counterpart(stage, channel);
+    if (!other)
+      return findings_.add(where, std::string(sends ? "sends to " : "receives from ") + peer +
+                                      ", which has no channel that " + (sends ? "receives from " : "sends to ") +
+                                      stageText(stage));
+    if (!sends)
+      return; // The rest is said once.
+    if (channel.buffers.size() != other->buffers.size())
+      return findings_.add(where, "sends " + std::to_string(channel.buffers.size()) + " buffers to " + peer +
+                                      ", which receives " + std::to_string(other->buffers.size()));
+    for (size_t b = 0; b < channel.buffers.size(); ++b) {
+      const Buffer &sent = plan_.stages[stage].buffers[channel.buffers[b]];
+      const Buffer &received = plan_.stages[channel.peer].buffers[other->buffers[b]];
+      if (plan_.types[sent.type] != plan_.types[received.type])
+        findings_.add(where, "sends buffer " + sent.name + " of type " + describe(plan_.types[sent.type]) + " to " +
+                                 peer + ", which receives it as " + received.name + " of type " +
+                                 describe(plan_.types[received.type]));
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Events
+  //===--------------------------------------------------------------------===//
+
+  size_t group(const std::string &key, std::vector<size_t> members) {
+    auto [it, isNew] = groupIds_.try_emplace(key, groups_.size());
+    if (isNew)
+      groups_.push_back(std::move(members));
+    return it->second;
+  }
+
+  int64_t content(const std::string &text) {
+    return contentIds_.try_emplace(text, static_cast<int64_t>(contentIds_.size())).first->second;
+  }
+
+  void addStage(size_t stage) {
+    const Stage &s = plan_.stages[stage];
+    std::vector<std::vector<Crossing>> crossings(s.programs.size());
+    for (size_t p = 0; p < s.programs.size(); ++p)
+      cross(stage, s.programs[p].body, stageText(stage) + ", program " + s.programs[p].body.name, crossings[p]);
+    std::vector<schedule::Event> &events = events_.emplace_back();
+    std::vector<std::vector<std::string>> &texts = texts_.emplace_back();
+    for (size_t e = 0; e < s.schedule.size(); ++e) {
+      const ScheduleEntry &entry = s.schedule[e];
+      if (entry.isExchange()) {
+        events.emplace_back();
+        texts.emplace_back();
+        for (const Transfer &transfer : entry.exchange)
+          addTransfer(stage, e, transfer);
+        continue;
+      }
+      for (const Crossing &crossing : crossings[entry.program]) {
+        events.push_back({0,
+                          {{group(crossing.axes + " " + std::to_string(crossing.members[0]), crossing.members),
+                            content(crossing.content)}}});
+        texts.push_back({crossing.where + " of schedule entry " + std::to_string(e) + " (" + crossing.content + ")"});
+      }
+    }
+  }
+
+  void addTransfer(size_t stage, size_t entry, const Transfer &transfer) {
+    const Channel &channel = plan_.stages[stage].channels[transfer.channel];
+    bool sends = channel.direction == Channel::Direction::Send;
+    auto peer = static_cast<size_t>(channel.peer);
+    size_t from = sends ? stage : peer, to = sends ? peer : stage;
+    events_[stage].back().meetings.push_back(
+        {group(std::to_string(from) + ">" + std::to_string(to), {from, to}), transfer.microBatch});
+    std::string buffers;
+    for (BufferId id : channel.buffers)
+      buffers += (buffers.empty() ? "" : ", ") + plan_.stages[stage].buffers[id].name;
+    texts_[stage].back().push_back(stageText(stage) + ", schedule entry " + std::to_string(entry) + " (exchange), " +
+                                   (sends ? "send of " : "receive of ") + buffers + " of micro-batch " +
+                                   std::to_string(transfer.microBatch) + (sends ? " to " : " from ") + stageText(peer));
+  }
+
+  /// Adds the collectives of a body that cross stages, in the order of the list.
+  void cross(size_t stage, const Body &body, const std::string &where, std::vector<Crossing> &out) {
+    for (size_t n = 0; n < body.instructions.size(); ++n) {
+      const Instruction &i = body.instructions[n];
+      if (i.kind == Instruction::Kind::Call) {
+        cross(stage, plan_.blocks[i.block], where + ", block " + plan_.blocks[i.block].name, out);
+        continue;
+      }
+      std::vector<AxisRef> stageAxes;
+      std::copy_if(i.axes.begin(), i.axes.end(), std::back_inserter(stageAxes),
+                   [](const AxisRef &axis) { return axis.name == kStageAxis; });
+      if (i.kind != Instruction::Kind::Collective || stageAxes.empty())
+        continue;
+      Crossing crossing{
+          where + ", " + describe(body, n), i.op + " " + std::string(sharding::name(i.reduce)) + " over", "", {}};
+      for (const AxisRef &axis : i.axes)
+        crossing.axes += " " + toText(plan_.mesh, axis);
+      crossing.content += crossing.axes + " on stream " + std::to_string(i.stream) + " of";
+      for (ValueId input : i.inputs)
+        crossing.content += " " + describe(plan_.types[body.values[input].type]);
+      sharding::Mesh stages({{std::string(kStageAxis), plan_.mesh.size(kStageAxis)}});
+      for (int64_t member : sharding::groupOf(stages, static_cast<int64_t>(stage), stageAxes))
+        crossing.members.push_back(static_cast<size_t>(member));
+      if (std::find(crossing.members.begin(), crossing.members.end(), stage) == crossing.members.end())
+        findings_.add(crossing.where, "enters a group over" + crossing.axes + ", to which stage " +
+                                          std::to_string(stage) + " does not belong");
+      out.push_back(std::move(crossing));
+    }
+  }
+
+  //===--------------------------------------------------------------------===//
+  // Replay
+  //===--------------------------------------------------------------------===//
+
+  const std::string &text(const schedule::Position &p) const { return texts_[p.party][p.event][p.meeting]; }
+
+  void replay() {
+    schedule::Outcome outcome = schedule::rendezvous(events_, groups_);
+    if (outcome.mismatch)
+      return findings_.add(text(outcome.mismatch->first),
+                           "meets " + text(outcome.mismatch->second) + ": expected the same");
+    if (outcome.waits.empty())
+      return;
+    std::string message = "deadlock: waits for ";
+    for (size_t i = 1; i < outcome.waits.size(); ++i)
+      message += text(outcome.waits[i]) + ", which waits for ";
+    message += outcome.ended ? stageText(*outcome.ended) + ", which has come to the end of its schedule" : "the first";
+    findings_.add(text(outcome.waits[0]), message);
+  }
+
+  const Plan &plan_;
+  Findings &findings_;
+  std::vector<std::vector<size_t>> groups_;
+  std::map<std::string, size_t> groupIds_;
+  std::map<std::string, int64_t> contentIds_;
+  std::vector<std::vector<schedule::Event>> events_;         ///< Per stage.
+  std::vector<std::vector<std::vector<std::string>>> texts_; ///< Per stage, event and meeting, for messages.
+};
+
+} // namespace
+
+void checkStages(const Plan &plan, Findings &findings) { StagesChecker(plan, findings).check(); }
+
+} // namespace modelpar::planformat
