@@ -92,8 +92,9 @@ LogicalResult BodyEmitter::emit(Block &body) {
 }
 
 LogicalResult BodyEmitter::emit(Operation *op) {
-  // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes.
-  if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp>(op))
+  // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes, and what is sent or
+  // received is in a buffer around the program.
+  if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp, dist::SendOp, dist::RecvOp>(op))
     return success();
   if (!isa<dist::AssumeOp>(op) && failed(emitInstruction(op)))
     return failure();
@@ -116,6 +117,10 @@ LogicalResult BodyEmitter::emitInstruction(Operation *op) {
     emitLaunch(op);
     return success();
   }
+  if (auto parts = dyn_cast<dist::StagePartsOp>(op)) {
+    emitStageParts(parts);
+    return success();
+  }
   return emitCollective(op);
 }
 
@@ -134,6 +139,13 @@ void BodyEmitter::emitLaunch(Operation *op) {
   SmallVector<Value> inputs = handles(op->getOperands()), outputs = handles(op->getResults());
   plan::LaunchOp::create(builder_, op->getLoc(), op->getName().stripDialect(), inputs, outputs, workspace,
                          builder_.getDictionaryAttr(attributes), kCompute, DenseI32ArrayAttr(), IntegerAttr());
+}
+
+/// The sum of what this stage has: one tensor, mostly in place, or nothing.
+void BodyEmitter::emitStageParts(dist::StagePartsOp op) {
+  SmallVector<Value> inputs = handles(op.getParts()), outputs{handle(op.getResult())};
+  plan::LaunchOp::create(builder_, op.getLoc(), "sum", inputs, outputs, Value(), builder_.getDictionaryAttr({}), kCompute,
+                         DenseI32ArrayAttr(), IntegerAttr());
 }
 
 void BodyEmitter::emitCall(func::CallOp call) {

@@ -39,6 +39,7 @@ private:
   mlir::LogicalResult emit(mlir::Operation *op);
   mlir::LogicalResult emitInstruction(mlir::Operation *op);
   void emitLaunch(mlir::Operation *op);
+  void emitStageParts(dist::StagePartsOp op);
   void emitCall(mlir::func::CallOp call);
   mlir::LogicalResult emitCollective(mlir::Operation *op);
   void emitCollective(mlir::Operation *op, plan::CollectiveKind kind, dist::AxesAttr axes,

@@ -11,11 +11,10 @@
 //===----------------------------------------------------------------------===//
 
 #include "lib/Conversion/DistToPlan/ConvertBody.h"
+#include "lib/Conversion/DistToPlan/StageTables.h"
 #include "modelpar/Conversion/DistToPlan/Passes.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
 
-#include "llvm/ADT/MapVector.h"
-#include "llvm/ADT/StringSet.h"
 
 namespace modelpar {
 
@@ -26,23 +25,13 @@ using namespace mlir;
 
 namespace {
 
-/// A buffer of the stage, until its op is written.
-struct StageBuffer {
-  plan::BufferKind kind = plan::BufferKind::activation;
-  RankedTensorType type;
-  bool perMicroBatch = false;
-};
-
-struct ParameterBuffers {
-  StringAttr slots[3]; ///< By nn::ParameterSlot; null when the step does not read it.
-  RankedTensorType type;
-  StringAttr gradient;
-};
+/// Values to copy to where they must be at the end of a body.
+using Copies = SmallVector<std::pair<Value, Place>>;
 
 class Converter {
 public:
   Converter(ModuleOp module, sharding::Mesh mesh, StringRef deviceKind)
-      : module_(module), tensors_(std::move(mesh)), deviceKind_(deviceKind), builder_(module.getContext()) {}
+      : module_(module), tensors_(std::move(mesh)), tables_(module, tensors_), deviceKind_(deviceKind), builder_(module.getContext()) {}
 
   LogicalResult run();
 
@@ -52,57 +41,41 @@ private:
   LogicalResult convertProgram(func::FuncOp function);
   LogicalResult bindArguments(func::FuncOp function, Storage &storage);
   LogicalResult bindParameters(func::FuncOp function, Storage &storage);
-  void bindWrites(func::FuncOp function, Storage &storage, SmallVectorImpl<std::pair<Value, Place>> &copies);
+  void bindWrites(func::FuncOp function, Storage &storage, Copies &copies);
   void bindGradients(func::FuncOp function, Storage &storage);
-  LogicalResult bindResults(func::FuncOp function, Storage &storage, SmallVectorImpl<std::pair<Value, Place>> &copies);
+  LogicalResult bindResults(func::FuncOp function, Storage &storage, Copies &copies);
   void emitLoads(func::FuncOp function, BodyEmitter &emitter);
-  void addInput(func::FuncOp function, unsigned index, StringAttr name);
-  LogicalResult writeTables();
+  LogicalResult checkTransfers();
+  LogicalResult bindReceived(func::FuncOp function, Storage &storage);
+  void bindSent(func::FuncOp function, Storage &storage, Copies &copies);
+  void finishModule();
 
   ArrayRef<int> updatesOf(func::CallOp call) { return updates_.find(call.getCalleeAttr().getAttr())->second; }
-  StringAttr parameterBuffer(FlatSymbolRefAttr parameter, nn::ParameterSlot slot);
-  StringAttr unique(const Twine &wanted);
-  StringAttr addBuffer(StringAttr name, plan::BufferKind kind, Type type, bool perMicroBatch = false) {
-    buffers_.try_emplace(name, StageBuffer{kind, cast<RankedTensorType>(type), perMicroBatch});
-    return name;
-  }
+  Storage::Overwrite overwriteOf(func::FuncOp function, StringAttr name) const;
 
   ModuleOp module_;
   Tensors tensors_;
+  StageTables tables_;
   StringRef deviceKind_;
   OpBuilder builder_;
   SmallVector<func::FuncOp> blocks_, programs_;
-  llvm::StringSet<> names_;
-  llvm::MapVector<StringAttr, StageBuffer> buffers_;
-  llvm::DenseMap<StringAttr, StringAttr> crossings_, inputs_;
-  llvm::DenseMap<StringAttr, Operation *> lastUse_; ///< Of a value that crosses programs: the last program, in their order.
-  llvm::DenseSet<StringAttr> loaded_;
-  llvm::MapVector<StringAttr, ParameterBuffers> parameters_;
+  /// Of a value that crosses programs, by stage and name: the last program that reads it, in their order.
+  llvm::DenseMap<std::pair<int64_t, StringAttr>, Operation *> lastUse_;
+  llvm::DenseSet<std::pair<int64_t, StringAttr>> results_; ///< Names of results so far.
   llvm::DenseMap<StringAttr, UpdatedArguments> updates_;
-  SmallVector<plan::InputOp> inputOps_;
-  SmallVector<std::pair<StringAttr, StringAttr>> outputs_;
-  int64_t sequence_ = 0; ///< Tokens of one sample; 0 without tokens.
 };
 
 } // namespace
 
-/// The name, with a number when it is taken.
-StringAttr Converter::unique(const Twine &wanted) {
-  std::string name = wanted.str(), candidate = name;
-  for (unsigned n = 0; !names_.insert(candidate).second; ++n)
-    candidate = name + "." + std::to_string(n);
-  return builder_.getStringAttr(candidate);
-}
-
 LogicalResult Converter::collect() {
   for (Operation &op : *module_.getBody()) {
     if (auto parameter = dyn_cast<nn::ParameterOp>(op)) {
-      parameters_[parameter.getSymNameAttr()].type = cast<RankedTensorType>(parameter.getType());
+      tables_.addParameter(parameter.getSymNameAttr());
     } else if (auto function = dyn_cast<func::FuncOp>(op)) {
       if (!function.getBody().hasOneBlock())
         return function.emitOpError() << "expected one straight-line block";
       (function->hasAttr(kProgramAttr) ? programs_ : blocks_).push_back(function);
-      names_.insert(function.getSymName());
+      tables_.reserve(function.getSymName());
     }
   }
   if (programs_.empty())
@@ -116,12 +89,18 @@ LogicalResult Converter::collect() {
     if (order(program) < 0)
       return program.emitOpError() << "expected \"" << kProgramAttr << "\" to name a kind of program, found "
                                    << program->getAttr(kProgramAttr);
-  llvm::stable_sort(programs_, [&](func::FuncOp a, func::FuncOp b) { return order(a) < order(b); });
-  for (func::FuncOp program : programs_)
+  llvm::stable_sort(programs_, [&](func::FuncOp a, func::FuncOp b) {
+    return std::pair(stageOf(a), order(a)) < std::pair(stageOf(b), order(b));
+  });
+  for (func::FuncOp program : programs_) {
+    for (auto recv : program.getOps<dist::RecvOp>())
+      for (auto name : recv.getBuffers().getAsRange<StringAttr>())
+        lastUse_[{stageOf(program), name}] = program;
     for (unsigned index = 0; index < program.getNumArguments(); ++index)
       if (auto name = program.getArgAttrOfType<StringAttr>(index, kBufferAttr))
-        lastUse_[name] = program;
-  return success();
+        lastUse_[{stageOf(program), name}] = program;
+  }
+  return checkTransfers();
 }
 
 //===----------------------------------------------------------------------===//
@@ -141,7 +120,7 @@ LogicalResult Converter::convertBlock(func::FuncOp function) {
   storage.group(body);
 
   unsigned numInputs = body.getNumArguments();
-  SmallVector<std::pair<Value, Place>> copies;
+  Copies copies;
   SmallVector<Type> types;
   SmallVector<Location> locs;
   auto addArgument = [&](Value value) {
@@ -175,61 +154,93 @@ LogicalResult Converter::convertBlock(func::FuncOp function) {
 // Programs
 //===----------------------------------------------------------------------===//
 
-void Converter::addInput(func::FuncOp function, unsigned index, StringAttr name) {
-  if (inputs_.contains(name))
-    return;
-  auto role = function.getArgAttrOfType<StringAttr>(index, nn::kInputRoleAttr);
-  bool scalars = role && role.getValue() == "scalars";
-  auto type = cast<RankedTensorType>(function.getArgumentTypes()[index]);
-  if (role && role.getValue() == "tokens") {
-    auto batchDim = function.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
-    for (int64_t dim = 0; dim < type.getRank() && sequence_ == 0; ++dim)
-      if (!batchDim || batchDim.getInt() != dim)
-        sequence_ = type.getDimSize(dim);
+/// Every send has its receive in the peer, of the same names and types, and the other way round.
+LogicalResult Converter::checkTransfers() {
+  std::map<std::pair<int64_t, int64_t>, dist::SendOp> sends;
+  std::map<std::pair<int64_t, int64_t>, dist::RecvOp> receives;
+  for (func::FuncOp program : programs_) {
+    for (auto send : program.getOps<dist::SendOp>())
+      if (!sends.try_emplace({stageOf(program), send.getPeer()}, send).second)
+        return send.emitOpError() << "is the second send from stage " << stageOf(program) << " to stage " << send.getPeer();
+    for (auto recv : program.getOps<dist::RecvOp>())
+      if (!receives.try_emplace({recv.getPeer(), stageOf(program)}, recv).second)
+        return recv.emitOpError() << "is the second receive in stage " << stageOf(program) << " from stage " << recv.getPeer();
   }
-  inputs_[name] = addBuffer(unique(name.getValue()), scalars ? plan::BufferKind::scalars : plan::BufferKind::input, type, !scalars);
-  SmallVector<double> range;
-  if (auto array = function.getArgAttrOfType<ArrayAttr>(index, nn::kInputRangeAttr)) {
-    for (Attribute bound : array)
-      if (auto real = dyn_cast<FloatAttr>(bound))
-        range.push_back(real.getValueAsDouble());
-      else if (auto integer = dyn_cast<IntegerAttr>(bound))
-        range.push_back(static_cast<double>(integer.getInt()));
-  } else if (auto dense = function.getArgAttrOfType<DenseF64ArrayAttr>(index, nn::kInputRangeAttr)) {
-    range.assign(dense.asArrayRef().begin(), dense.asArrayRef().end());
+  for (auto [way, send] : sends) {
+    auto found = receives.find(way);
+    if (found == receives.end())
+      return send.emitOpError() << "expected a dist.recv from " << way.first << " in stage " << way.second;
+    if (found->second.getBuffers() != send.getBuffers() || found->second.getValues().getTypes() != send.getValues().getTypes()) {
+      InFlightDiagnostic error = send.emitOpError() << "expected the names and types of its receive in stage " << way.second;
+      error.attachNote(found->second.getLoc()) << "the receive is here";
+      return error;
+    }
   }
-  if (range.size() != 2)
-    range = {0.0, 1.0};
-  auto dims = function.getArgAttrOfType<ArrayAttr>(index, nn::kDimNamesAttr);
-  OpBuilder::InsertionGuard guard(builder_);
-  builder_.setInsertionPointToEnd(module_.getBody());
-  inputOps_.push_back(plan::InputOp::create(builder_, function.getLoc(), name, TypeAttr::get(type),
-                                            role ? role : builder_.getStringAttr("data"), builder_.getF64ArrayAttr(range),
-                                            dims ? dims : builder_.getArrayAttr({})));
+  for (auto [way, recv] : receives)
+    if (!sends.count(way))
+      return recv.emitOpError() << "expected a dist.send to " << way.second << " in stage " << way.first;
+  return success();
+}
+
+/// The last program that uses a buffer may write over it: then the next step (or micro-batch) starts by writing it.
+Storage::Overwrite Converter::overwriteOf(func::FuncOp function, StringAttr name) const {
+  bool isLast = lastUse_.lookup({stageOf(function), name}) == function.getOperation();
+  return isLast ? Storage::Overwrite::Anyone : Storage::Overwrite::Never;
 }
 
 LogicalResult Converter::bindArguments(func::FuncOp function, Storage &storage) {
   for (BlockArgument argument : function.getArguments()) {
     unsigned index = argument.getArgNumber();
-    if (auto input = function.getArgAttrOfType<StringAttr>(index, nn::kInputAttr)) {
-      addInput(function, index, input);
-      storage.start(argument, Place::stageBuffer(inputs_[input]), Storage::Overwrite::Never);
+    if (function.getArgAttrOfType<StringAttr>(index, nn::kInputAttr)) {
+      storage.start(argument, Place::stageBuffer(tables_.inputBuffer(function, index)), Storage::Overwrite::Never);
       continue;
     }
     auto name = function.getArgAttrOfType<StringAttr>(index, kBufferAttr);
-    auto known = name ? crossings_.find(name) : crossings_.end();
-    if (known == crossings_.end())
+    StringAttr known = name ? tables_.crossing(stageOf(function), name) : StringAttr();
+    if (!known)
       return function.emitOpError() << "expected argument " << index << " to have \"" << nn::kInputAttr << "\", or \"" << kBufferAttr
                                     << "\" with the name of an earlier program's result";
-    // The last program that uses a buffer may write over it: then the next step (or micro-batch) starts by writing it.
-    bool isLast = lastUse_.lookup(name) == function.getOperation();
-    storage.start(argument, Place::stageBuffer(known->second), isLast ? Storage::Overwrite::Anyone : Storage::Overwrite::Never);
+    storage.start(argument, Place::stageBuffer(known), overwriteOf(function, name));
   }
   return success();
 }
 
-StringAttr Converter::parameterBuffer(FlatSymbolRefAttr parameter, nn::ParameterSlot slot) {
-  return parameters_[parameter.getAttr()].slots[static_cast<unsigned>(slot)];
+LogicalResult Converter::bindReceived(func::FuncOp function, Storage &storage) {
+  for (auto recv : function.getOps<dist::RecvOp>()) {
+    SmallVector<StringAttr> buffers;
+    for (auto [attr, value] : llvm::zip_equal(recv.getBuffers(), recv.getValues())) {
+      auto name = cast<StringAttr>(attr);
+      StringAttr &buffer = tables_.crossing(stageOf(function), name);
+      if (buffer)
+        return recv.emitOpError() << "receives " << name << ", which stage " << stageOf(function) << " has already";
+      buffer = tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
+      storage.start(value, Place::stageBuffer(buffer), overwriteOf(function, name));
+      buffers.push_back(buffer);
+    }
+    tables_.addChannel(stageOf(function), plan::Direction::receive, static_cast<int64_t>(recv.getPeer()), buffers);
+  }
+  return success();
+}
+
+/// What is sent has a buffer: its own, or the received one that it was written over.
+void Converter::bindSent(func::FuncOp function, Storage &storage, Copies &copies) {
+  for (auto send : function.getOps<dist::SendOp>()) {
+    SmallVector<StringAttr> buffers;
+    for (auto [attr, value] : llvm::zip_equal(send.getBuffers(), send.getValues())) {
+      auto name = cast<StringAttr>(attr);
+      StringAttr &buffer = tables_.crossing(stageOf(function), name);
+      Place place = storage.placeOf(value);
+      if (!buffer && place.kind == Place::Kind::Buffer && tables_.buffer(place.buffer).perMicroBatch &&
+          tables_.buffer(place.buffer).kind == plan::BufferKind::activation && tables_.buffer(place.buffer).type == value.getType())
+        buffer = place.buffer;
+      if (!buffer)
+        buffer = tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
+      if (!storage.bind(value, Place::stageBuffer(buffer)))
+        copies.emplace_back(value, Place::stageBuffer(buffer));
+      buffers.push_back(buffer);
+    }
+    tables_.addChannel(stageOf(function), plan::Direction::send, static_cast<int64_t>(send.getPeer()), buffers);
+  }
 }
 
 LogicalResult Converter::bindParameters(func::FuncOp function, Storage &storage) {
@@ -243,30 +254,30 @@ LogicalResult Converter::bindParameters(func::FuncOp function, Storage &storage)
   for (auto read : function.getOps<nn::ReadParameterOp>()) {
     StringAttr symbol = read.getParameterAttr().getAttr();
     unsigned slot = static_cast<unsigned>(read.getSlot());
-    auto found = parameters_.find(symbol);
-    if (found == parameters_.end())
+    if (!tables_.hasParameter(symbol))
       return read.emitOpError() << "reads unknown parameter @" << symbol.getValue();
-    StringAttr &buffer = found->second.slots[slot];
+    ParameterBuffers &parameter = tables_.parameter(stageOf(function), symbol);
+    StringAttr &buffer = parameter.slots[slot];
     if (!buffer) {
       bool isValue = read.getSlot() == nn::ParameterSlot::value;
       std::string suffix = isValue ? "" : "." + nn::stringifyParameterSlot(read.getSlot()).str();
       if (isValue)
-        found->second.type = cast<RankedTensorType>(read.getType());
-      buffer = addBuffer(unique(symbol.getValue() + suffix),
-                         isValue ? plan::BufferKind::parameter : plan::BufferKind::optimizer_state, read.getType());
+        parameter.type = cast<RankedTensorType>(read.getType());
+      buffer = tables_.addBuffer(stageOf(function), symbol.getValue() + suffix,
+                                 isValue ? plan::BufferKind::parameter : plan::BufferKind::optimizer_state, read.getType());
     }
-    if (!tensors_.sameLayout(buffers_.find(buffer)->second.type, read.getType()))
-      return read.emitOpError() << "reads @" << symbol.getValue() << " as " << read.getType() << ", which another read has as "
-                                << buffers_.find(buffer)->second.type;
+    if (RankedTensorType type = tables_.buffer(buffer).type; !tensors_.sameLayout(type, read.getType()))
+      return read.emitOpError() << "reads @" << symbol.getValue() << " as " << read.getType() << ", which another read has as " << type;
     Value only = reads[{symbol, slot}] == 1 ? written.lookup({symbol, slot}) : Value();
     storage.start(read.getResult(), Place::stageBuffer(buffer), only ? Storage::Overwrite::Only : Storage::Overwrite::Never, only);
   }
   return success();
 }
 
-void Converter::bindWrites(func::FuncOp function, Storage &storage, SmallVectorImpl<std::pair<Value, Place>> &copies) {
+void Converter::bindWrites(func::FuncOp function, Storage &storage, Copies &copies) {
   for (auto write : function.getOps<nn::WriteParameterOp>()) {
-    StringAttr buffer = parameterBuffer(write.getParameterAttr(), write.getSlot());
+    StringAttr buffer =
+        tables_.parameter(stageOf(function), write.getParameterAttr().getAttr()).slots[static_cast<unsigned>(write.getSlot())];
     // Bound already when it is written in place; other values could overwrite the buffer before its last read.
     Place place = Place::stageBuffer(buffer);
     if (storage.placeOf(write.getValue()) == place)
@@ -281,26 +292,30 @@ void Converter::bindGradients(func::FuncOp function, Storage &storage) {
     StringAttr parameter = gradient.getParameterAttr().getAttr();
     Value value = gradient.getValue();
     if (storage.placeOf(value).kind == Place::Kind::Local)
-      storage.bind(value, Place::stageBuffer(addBuffer(unique(parameter.getValue() + ".grad"), plan::BufferKind::gradient, value.getType())));
+      storage.bind(value, Place::stageBuffer(tables_.addBuffer(stageOf(function), parameter.getValue() + ".grad",
+                                                               plan::BufferKind::gradient, value.getType())));
     StringAttr buffer = storage.placeOf(value).buffer;
     storage.keep(value);
-    parameters_[parameter].gradient = buffer;
-    StageBuffer &entry = buffers_.find(buffer)->second;
+    tables_.parameter(stageOf(function), parameter).gradient = buffer;
+    StageBuffer &entry = tables_.buffer(buffer);
     entry.kind = plan::BufferKind::gradient;
     entry.type = cast<RankedTensorType>(value.getType());
   }
 }
 
-LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, SmallVectorImpl<std::pair<Value, Place>> &copies) {
+LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Copies &copies) {
   for (OpOperand &returned : function.getBody().front().getTerminator()->getOpOperands()) {
     unsigned index = returned.getOperandNumber();
     Value value = returned.get();
     if (auto name = function.getResultAttrOfType<StringAttr>(index, kBufferAttr)) {
-      bool perMicroBatch = function.getResultAttr(index, kPerMicroBatchAttr) != nullptr;
-      StringAttr buffer = addBuffer(unique(name.getValue()), plan::BufferKind::activation, value.getType(), perMicroBatch);
-      if (!crossings_.try_emplace(name, buffer).second)
+      if (!results_.insert({stageOf(function), name}).second)
         return function.emitOpError() << "result " << index << " has the name " << name << " of another result";
-      if (Place place = Place::stageBuffer(buffer); !storage.bind(value, place))
+      StringAttr &buffer = tables_.crossing(stageOf(function), name);
+      if (!buffer) // Else it is sent too.
+        buffer = tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(),
+                                   function.getResultAttr(index, kPerMicroBatchAttr) != nullptr);
+      Place place = Place::stageBuffer(buffer);
+      if (!storage.bind(value, place) && !llvm::is_contained(copies, std::pair(value, place)))
         copies.emplace_back(value, place);
       continue;
     }
@@ -308,17 +323,17 @@ LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Sm
     if (!output)
       return function.emitOpError() << "expected result " << index << " to have \"" << kBufferAttr << "\" or \"" << nn::kOutputAttr << "\"";
     Place place = storage.placeOf(value);
-    auto found = place.kind == Place::Kind::Buffer ? buffers_.find(place.buffer) : buffers_.end();
-    if (found == buffers_.end() || found->second.perMicroBatch || found->second.kind != plan::BufferKind::activation) {
-      place = Place::stageBuffer(addBuffer(unique(output.getValue()), plan::BufferKind::output, value.getType()));
+    StageBuffer *found = place.kind == Place::Kind::Buffer ? &tables_.buffer(place.buffer) : nullptr;
+    if (!found || found->perMicroBatch || found->kind != plan::BufferKind::activation) {
+      place = Place::stageBuffer(tables_.addBuffer(stageOf(function), output.getValue(), plan::BufferKind::output, value.getType()));
       if (!storage.bind(value, place))
         copies.emplace_back(value, place);
     }
     storage.keep(value);
-    found = buffers_.find(place.buffer);
-    found->second.kind = plan::BufferKind::output;
-    found->second.type = cast<RankedTensorType>(value.getType());
-    outputs_.emplace_back(output, place.buffer);
+    found = &tables_.buffer(place.buffer);
+    found->kind = plan::BufferKind::output;
+    found->type = cast<RankedTensorType>(value.getType());
+    tables_.addOutput(output, place.buffer);
   }
   return success();
 }
@@ -326,7 +341,7 @@ LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Sm
 void Converter::emitLoads(func::FuncOp function, BodyEmitter &emitter) {
   for (BlockArgument argument : function.getArguments()) {
     auto name = function.getArgAttrOfType<StringAttr>(argument.getArgNumber(), nn::kInputAttr);
-    if (!name || buffers_.find(inputs_[name])->second.kind == plan::BufferKind::scalars || !loaded_.insert(name).second)
+    if (!name || !tables_.startLoad(stageOf(function), name))
       continue;
     plan::LoadOp::create(builder_, function.getLoc(), name, emitter.handle(argument), builder_.getI32IntegerAttr(0),
                          DenseI32ArrayAttr(), IntegerAttr());
@@ -336,23 +351,23 @@ void Converter::emitLoads(func::FuncOp function, BodyEmitter &emitter) {
 LogicalResult Converter::convertProgram(func::FuncOp function) {
   Block &body = function.getBody().front();
   Storage storage(tensors_, [&](func::CallOp call) { return updatesOf(call); });
-  SmallVector<std::pair<Value, Place>> copies;
+  Copies copies;
   for (auto call : function.getOps<func::CallOp>())
     if (!updates_.contains(call.getCalleeAttr().getAttr()))
       return call.emitOpError() << "calls unknown block " << call.getCalleeAttr();
-  if (failed(bindArguments(function, storage)) || failed(bindParameters(function, storage)))
+  if (failed(bindReceived(function, storage)) || failed(bindArguments(function, storage)) || failed(bindParameters(function, storage)))
     return failure();
   storage.group(body);
   bindWrites(function, storage, copies);
   bindGradients(function, storage);
+  bindSent(function, storage, copies);
   if (failed(bindResults(function, storage, copies)))
     return failure();
 
   builder_.setInsertionPointToEnd(module_.getBody());
-  auto stage = function->getAttrOfType<IntegerAttr>(dist::DistDialect::getStageAttrName());
   auto kind = *plan::symbolizeProgramKind(function->getAttrOfType<StringAttr>(kProgramAttr).getValue());
   auto program = plan::ProgramOp::create(builder_, function.getLoc(), function.getSymName(), kind,
-                                         static_cast<uint32_t>(stage ? stage.getInt() : 0), IntegerAttr());
+                                         static_cast<uint32_t>(stageOf(function)), IntegerAttr());
   builder_.createBlock(&program.getBody());
   BodyEmitter emitter(builder_, tensors_, storage, deviceKind_);
   emitLoads(function, emitter);
@@ -365,43 +380,10 @@ LogicalResult Converter::convertProgram(func::FuncOp function) {
 }
 
 //===----------------------------------------------------------------------===//
-// Tables
+// The module
 //===----------------------------------------------------------------------===//
 
-LogicalResult Converter::writeTables() {
-  // Tables first, in the order: inputs, parameters, outputs, buffers.
-  builder_.setInsertionPointToStart(module_.getBody());
-  for (plan::InputOp input : inputOps_) {
-    input->remove();
-    builder_.insert(input);
-  }
-  for (auto parameter : module_.getOps<nn::ParameterOp>()) {
-    ParameterBuffers &entry = parameters_[parameter.getSymNameAttr()];
-    if (!entry.slots[0])
-      return parameter.emitOpError() << "is read by no program";
-    SmallVector<StringRef> stateNames;
-    SmallVector<Attribute> state;
-    for (nn::ParameterSlot slot : {nn::ParameterSlot::exp_avg, nn::ParameterSlot::exp_avg_sq})
-      if (StringAttr buffer = entry.slots[static_cast<unsigned>(slot)]) {
-        stateNames.push_back(nn::stringifyParameterSlot(slot));
-        state.push_back(FlatSymbolRefAttr::get(buffer));
-      }
-    nn::InitAttr init = parameter.getInit();
-    plan::ParameterOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(entry.type),
-                              builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
-                              builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
-                              parameter.getCheckpointShapeAttr(), FlatSymbolRefAttr::get(entry.slots[0]),
-                              entry.gradient ? FlatSymbolRefAttr::get(entry.gradient) : FlatSymbolRefAttr(),
-                              builder_.getStrArrayAttr(stateNames), builder_.getArrayAttr(state),
-                              builder_.getBoolAttr(parameter.getWeightDecay()), builder_.getI32IntegerAttr(0));
-  }
-  for (auto [name, buffer] : outputs_)
-    plan::OutputOp::create(builder_, module_.getLoc(), name, FlatSymbolRefAttr::get(buffer));
-  for (auto &[name, buffer] : buffers_)
-    plan::BufferOp::create(builder_, module_.getLoc(), name, plan::BufferKindAttr::get(module_.getContext(), buffer.kind),
-                           TypeAttr::get(buffer.type), builder_.getI64IntegerAttr(tensors_[buffer.type].bytes), IntegerAttr(),
-                           builder_.getI32IntegerAttr(1), builder_.getI64IntegerAttr(0),
-                           buffer.perMicroBatch ? builder_.getUnitAttr() : UnitAttr(), builder_.getI32IntegerAttr(0));
+void Converter::finishModule() {
   for (Operation &op : llvm::make_early_inc_range(*module_.getBody()))
     if (isa<func::FuncOp, nn::ParameterOp>(op))
       op.erase();
@@ -413,10 +395,7 @@ LogicalResult Converter::writeTables() {
   rename(nn::kOptimizerAttr, plan::kOptimizerAttr);
   rename("dist.global_batch", plan::kGlobalBatchAttr);
   rename("dist.schedule", plan::kScheduleAttr);
-  if (sequence_ > 0)
-    module_->setAttr(plan::kSequenceAttr, builder_.getI64IntegerAttr(sequence_));
   module_->setAttr(plan::kNumMicroBatchesAttr, builder_.getI64IntegerAttr(tensors_.mesh().numMicroBatches()));
-  return success();
 }
 
 LogicalResult Converter::run() {
@@ -429,7 +408,10 @@ LogicalResult Converter::run() {
   for (func::FuncOp program : programs_)
     if (failed(convertProgram(program)))
       return failure();
-  return writeTables();
+  if (failed(tables_.write()))
+    return failure();
+  finishModule();
+  return success();
 }
 
 namespace {

@@ -99,7 +99,7 @@ bool Storage::bind(Value value, Place place) {
 SmallVector<unsigned> Storage::candidates(Operation *op, unsigned index) const {
   if (auto inPlace = dyn_cast<InPlaceOpInterface>(op))
     return inPlace.getInPlaceOperands(index);
-  if (isa<dist::AllReduceOp>(op))
+  if (isa<dist::AllReduceOp, dist::StagePartsOp>(op))
     return {index};
   if (auto call = dyn_cast<func::CallOp>(op))
     if (int argument = updates_(call)[index]; argument >= 0)

@@ -36,7 +36,7 @@ private:
 /// What a body may refer to by name.
 struct Names {
   llvm::DenseMap<mlir::StringAttr, int32_t> buffers; ///< Of all stages: a name has one stage.
-  llvm::DenseMap<mlir::StringAttr, int32_t> blocks, programs;
+  llvm::DenseMap<mlir::StringAttr, int32_t> blocks, programs, channels;
 };
 
 mlir::LogicalResult exportBody(mlir::Block &block, unsigned numInputs, TypeTable &types, const Names &names,

@@ -101,6 +101,9 @@ private:
   void exportModule();
   LogicalResult exportBuffers();
   void exportTables();
+  void exportReplicas();
+  void exportChannels();
+  void exportSchedule(plan::ScheduleOp op);
   LogicalResult exportBodies();
   LogicalResult exportStages();
 
@@ -181,8 +184,44 @@ void Exporter::exportTables() {
     for (auto [name, state] : llvm::zip_equal(op.getStateNames(), op.getState()))
       parameter.state.emplace_back(cast<StringAttr>(name).str(), buffer(cast<FlatSymbolRefAttr>(state)));
   }
+  exportReplicas();
   for (auto op : module_.getOps<plan::OutputOp>())
     plan_.outputs.emplace_back(op.getName().str(), buffer(op.getBufferAttr()));
+}
+
+void Exporter::exportReplicas() {
+  for (auto op : module_.getOps<plan::ReplicaOp>()) {
+    auto parameter = llvm::find_if(plan_.parameters, [&](const auto &each) { return each.name == op.getParameter(); });
+    planformat::Replica &replica = parameter->replicas.emplace_back();
+    replica.stage = static_cast<int32_t>(op.getStage());
+    replica.value = buffer(op.getValueAttr());
+    replica.gradient = buffer(op.getGradientAttr());
+    for (auto [state, name] : llvm::zip_equal(parameter->state, op.getState()))
+      replica.state.emplace_back(state.first, buffer(cast<FlatSymbolRefAttr>(name)));
+  }
+}
+
+void Exporter::exportChannels() {
+  for (auto op : module_.getOps<plan::ChannelOp>()) {
+    std::vector<planformat::Channel> &channels = stage(op.getStage()).channels;
+    names_.channels[op.getSymNameAttr()] = static_cast<int32_t>(channels.size());
+    planformat::Channel &channel = channels.emplace_back();
+    using Direction = planformat::Channel::Direction;
+    channel.direction = op.getDirection() == plan::Direction::send ? Direction::Send : Direction::Receive;
+    channel.peer = static_cast<int32_t>(op.getPeer());
+    for (auto name : op.getBuffers().getAsRange<FlatSymbolRefAttr>())
+      channel.buffers.push_back(buffer(name));
+  }
+}
+
+void Exporter::exportSchedule(plan::ScheduleOp op) {
+  for (const plan::ScheduleOp::Entry &entry : op.getSchedule()) {
+    planformat::ScheduleEntry &out = stage(op.getStage()).schedule.emplace_back();
+    out.program = entry.program ? names_.programs.lookup(entry.program) : -1;
+    out.microBatch = entry.program ? entry.microBatches.front() : 0;
+    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
+      out.exchange.push_back({names_.channels.lookup(channel), microBatch});
+  }
 }
 
 LogicalResult Exporter::exportBodies() {
@@ -208,9 +247,9 @@ LogicalResult Exporter::exportBodies() {
 }
 
 LogicalResult Exporter::exportStages() {
+  exportChannels();
   for (auto op : module_.getOps<plan::ScheduleOp>())
-    for (auto [program, microBatch] : llvm::zip_equal(op.getPrograms(), op.getMicroBatches()))
-      stage(op.getStage()).schedule.push_back({names_.programs.lookup(cast<FlatSymbolRefAttr>(program).getAttr()), microBatch});
+    exportSchedule(op);
   for (auto op : module_.getOps<plan::MemoryOp>()) {
     planformat::Stage &out = stage(op.getStage());
     out.arenaBytes = static_cast<int64_t>(op.getArena());

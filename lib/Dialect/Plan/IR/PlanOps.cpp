@@ -82,21 +82,93 @@ LogicalResult BufferOp::verify() {
   return success();
 }
 
+/// C1 of tables of one stage: the buffer is there and of this stage.
+static FailureOr<BufferOp> lookUpBufferOf(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name, uint32_t stage) {
+  FailureOr<BufferOp> buffer = lookUpBuffer(op, symbols, name);
+  if (succeeded(buffer) && buffer->getStage() != stage)
+    return op->emitOpError() << "expected a buffer of stage " << stage << ", found " << name << " of stage " << buffer->getStage();
+  return buffer;
+}
+
+LogicalResult ReplicaOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  SmallVector<FlatSymbolRefAttr> names{getValueAttr()};
+  if (auto gradient = getGradientAttr())
+    names.push_back(gradient);
+  llvm::append_range(names, getState().getAsRange<FlatSymbolRefAttr>());
+  for (FlatSymbolRefAttr name : names) // C1
+    if (failed(lookUpBufferOf(*this, symbols, name, getStage())))
+      return failure();
+  for (auto parameter : (*this)->getParentOfType<ModuleOp>().getOps<ParameterOp>()) {
+    if (parameter.getName() != getParameter() || parameter.getStage() == getStage())
+      continue;
+    if (parameter.getState().size() != getState().size()) // C2
+      return emitOpError() << "expected " << parameter.getState().size() << " state buffers, found " << getState().size();
+    return success();
+  }
+  return emitOpError() << "expected the name of a plan.parameter of another stage, found \"" << getParameter() << "\""; // C3
+}
+
+LogicalResult ChannelOp::verifySymbolUses(SymbolTableCollection &symbols) {
+  if (getBuffers().empty()) // C1
+    return emitOpError() << "expected at least one buffer";
+  for (auto name : getBuffers().getAsRange<FlatSymbolRefAttr>()) { // C1
+    FailureOr<BufferOp> buffer = lookUpBufferOf(*this, symbols, name, getStage());
+    if (failed(buffer))
+      return failure();
+    if (!buffer->getPerMicroBatch())
+      return emitOpError() << "expected buffers per micro-batch, found " << name;
+  }
+  if (getPeer() == getStage()) // C2
+    return emitOpError() << "expected another stage as peer, found " << getPeer();
+  return success();
+}
+
+SmallVector<ScheduleOp::Entry> ScheduleOp::getSchedule() {
+  SmallVector<Entry> schedule;
+  ArrayRef<int32_t> rest = getMicroBatches();
+  for (Attribute attr : getEntries()) {
+    Entry &entry = schedule.emplace_back();
+    if (auto program = dyn_cast<FlatSymbolRefAttr>(attr))
+      entry.program = program.getAttr();
+    else
+      for (auto channel : cast<ArrayAttr>(attr).getAsRange<FlatSymbolRefAttr>())
+        entry.channels.push_back(channel.getAttr());
+    entry.microBatches = rest.take_front(entry.program ? 1 : entry.channels.size());
+    rest = rest.drop_front(entry.microBatches.size());
+  }
+  return schedule;
+}
+
 LogicalResult ScheduleOp::verify() {
-  if (getPrograms().size() != getMicroBatches().size()) // C1
-    return emitOpError() << "expected one micro-batch per program run, found " << getPrograms().size() << " runs and "
+  size_t expected = 0;
+  for (Attribute entry : getEntries()) {
+    auto channels = dyn_cast<ArrayAttr>(entry);
+    bool isList = channels && !channels.empty() && llvm::all_of(channels, llvm::IsaPred<FlatSymbolRefAttr>);
+    if (!isList && !isa<FlatSymbolRefAttr>(entry)) // C2
+      return emitOpError() << "expected names of programs and lists of channels, found " << entry;
+    expected += isList ? channels.size() : 1;
+  }
+  if (expected != getMicroBatches().size()) // C1
+    return emitOpError() << "expected one micro-batch per program run and channel, found " << expected << " of these and "
                          << getMicroBatches().size() << " micro-batches";
   return success();
 }
 
-LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) {
-  for (Attribute name : getPrograms()) { // C2
-    auto program = symbols.lookupNearestSymbolFrom<ProgramOp>(*this, cast<FlatSymbolRefAttr>(name));
-    if (!program)
-      return emitOpError() << "expected the name of a plan.program, found " << name;
-    if (program.getStage() != getStage())
-      return emitOpError() << "expected programs of stage " << getStage() << ", found " << name << " of stage "
-                           << program.getStage();
+LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) { // C2
+  auto check = [&](StringAttr name, auto found, StringRef what) -> LogicalResult {
+    if (!found)
+      return emitOpError() << "expected the name of a plan." << what << ", found @" << name.getValue();
+    if (found.getStage() != getStage())
+      return emitOpError() << "expected " << what << "s of stage " << getStage() << ", found @" << name.getValue() << " of stage "
+                           << found.getStage();
+    return success();
+  };
+  for (const Entry &entry : getSchedule()) {
+    if (entry.program && failed(check(entry.program, symbols.lookupNearestSymbolFrom<ProgramOp>(*this, entry.program), "program")))
+      return failure();
+    for (StringAttr channel : entry.channels)
+      if (failed(check(channel, symbols.lookupNearestSymbolFrom<ChannelOp>(*this, channel), "channel")))
+        return failure();
   }
   return success();
 }

@@ -27,6 +27,12 @@ namespace {
 
 struct StagePrograms {
   ProgramOp forward, backward, update;
+  /// By direction and peer.
+  std::map<std::pair<Direction, int64_t>, ChannelOp> channels;
+
+  ProgramOp of(schedule::Phase phase) const {
+    return phase == schedule::Phase::Forward ? forward : phase == schedule::Phase::Backward ? backward : update;
+  }
 };
 
 struct PlanSchedulePass : impl::PlanScheduleBase<PlanSchedulePass> {
@@ -36,14 +42,37 @@ struct PlanSchedulePass : impl::PlanScheduleBase<PlanSchedulePass> {
   }
 
 private:
-  FailureOr<std::map<uint32_t, StagePrograms>> collect(ModuleOp module);
+  using Stages = std::map<uint32_t, StagePrograms>;
+  FailureOr<Stages> collect(ModuleOp module);
+  LogicalResult collectChannels(ModuleOp module, Stages &stages);
+  ScheduleOp write(OpBuilder &builder, uint32_t index, const StagePrograms &stage, ArrayRef<schedule::Entry> entries);
+  void giveSlots(ModuleOp module, ScheduleOp schedule);
   LogicalResult run(ModuleOp module);
 };
 
+/// When each micro-batch of a buffer is in use: first and last entry of the schedule.
+using Lifetimes = std::map<int32_t, std::pair<size_t, size_t>>;
+
+/// The least number of slots in which no two micro-batches that are alive at a time share one.
+uint32_t slotsFor(const Lifetimes &lifetimes) {
+  auto clash = [&](uint32_t slots) {
+    for (auto one = lifetimes.begin(); one != lifetimes.end(); ++one)
+      for (auto other = std::next(one); other != lifetimes.end(); ++other)
+        if ((other->first - one->first) % static_cast<int32_t>(slots) == 0 && one->second.first <= other->second.second &&
+            other->second.first <= one->second.second)
+          return true;
+    return false;
+  };
+  uint32_t slots = 1;
+  while (clash(slots))
+    ++slots;
+  return slots;
+}
+
 } // namespace
 
-FailureOr<std::map<uint32_t, StagePrograms>> PlanSchedulePass::collect(ModuleOp module) {
-  std::map<uint32_t, StagePrograms> stages;
+FailureOr<PlanSchedulePass::Stages> PlanSchedulePass::collect(ModuleOp module) {
+  Stages stages;
   for (auto program : module.getOps<ProgramOp>()) {
     StagePrograms &stage = stages[program.getStage()];
     ProgramKind kind = program.getKind();
@@ -57,10 +86,94 @@ FailureOr<std::map<uint32_t, StagePrograms>> PlanSchedulePass::collect(ModuleOp 
                                    << program.getStage();
     place = program;
   }
-  for (auto &[index, stage] : stages)
+  uint32_t expected = 0;
+  for (auto &[index, stage] : stages) {
     if (!stage.forward || !stage.backward || !stage.update)
       return module.emitError() << "stage " << index << ": expected a forward, a backward and an update program";
+    if (index != expected++)
+      return module.emitError() << "stage " << expected - 1 << ": expected a forward, a backward and an update program";
+  }
+  if (failed(collectChannels(module, stages)))
+    return failure();
   return stages;
+}
+
+/// A schedule exchanges with neighbours, and both ends of a boundary have their channel.
+LogicalResult PlanSchedulePass::collectChannels(ModuleOp module, Stages &stages) {
+  for (auto channel : module.getOps<ChannelOp>()) {
+    auto stage = stages.find(channel.getStage());
+    if (stage == stages.end())
+      return channel.emitOpError() << "is of stage " << channel.getStage() << ", which has no programs";
+    int64_t distance = static_cast<int64_t>(channel.getPeer()) - static_cast<int64_t>(channel.getStage());
+    if (std::abs(distance) != 1)
+      return channel.emitOpError() << "expected a neighbouring stage as peer of stage " << channel.getStage() << ", found "
+                                   << channel.getPeer();
+    if (!stage->second.channels.try_emplace({channel.getDirection(), channel.getPeer()}, channel).second)
+      return channel.emitOpError() << "is the second of stage " << channel.getStage() << " in this direction with this peer";
+  }
+  for (auto &[index, stage] : stages)
+    for (auto &[key, channel] : stage.channels) {
+      auto [direction, peer] = key;
+      Direction converse = direction == Direction::send ? Direction::receive : Direction::send;
+      auto other = stages.find(static_cast<uint32_t>(peer));
+      if (other == stages.end() || !other->second.channels.count({converse, index}))
+        return channel.emitOpError() << "expected a channel of stage " << peer << " in the other direction";
+    }
+  return success();
+}
+
+/// Where a boundary carries nothing in one direction (gradients that nobody needs), there is no transfer.
+ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const StagePrograms &stage, ArrayRef<schedule::Entry> entries) {
+  SmallVector<Attribute> runs;
+  SmallVector<int32_t> on;
+  for (const schedule::Entry &entry : entries) {
+    if (entry.phase != schedule::Phase::Exchange) {
+      runs.push_back(FlatSymbolRefAttr::get(stage.of(entry.phase).getSymNameAttr()));
+      on.push_back(static_cast<int32_t>(entry.microBatch));
+      continue;
+    }
+    SmallVector<Attribute> channels;
+    for (const schedule::Transfer &transfer : entry.transfers) {
+      bool sends = transfer.direction == schedule::Transfer::Direction::Send;
+      auto channel = stage.channels.find({sends ? Direction::send : Direction::receive, transfer.peer});
+      if (channel == stage.channels.end())
+        continue;
+      channels.push_back(FlatSymbolRefAttr::get(ChannelOp(channel->second).getSymNameAttr()));
+      on.push_back(static_cast<int32_t>(transfer.microBatch));
+    }
+    if (!channels.empty())
+      runs.push_back(builder.getArrayAttr(channels));
+  }
+  return ScheduleOp::create(builder, stage.update->getLoc(), index, builder.getArrayAttr(runs), builder.getDenseI32ArrayAttr(on));
+}
+
+/// A buffer is in use from the first entry that touches its micro-batch to the last, exchanges among them.
+void PlanSchedulePass::giveSlots(ModuleOp module, ScheduleOp schedule) {
+  llvm::DenseMap<StringAttr, SmallVector<StringAttr>> users; // Buffers by program and channel.
+  for (auto program : module.getOps<ProgramOp>())
+    if (program.getStage() == schedule.getStage())
+      for (auto use : program.getOps<UseOp>())
+        users[program.getSymNameAttr()].push_back(use.getBufferAttr().getAttr());
+  for (auto channel : module.getOps<ChannelOp>())
+    if (channel.getStage() == schedule.getStage())
+      for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
+        users[channel.getSymNameAttr()].push_back(buffer.getAttr());
+  llvm::DenseMap<StringAttr, Lifetimes> lifetimes;
+  for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
+    auto touch = [&, position = position](StringAttr user, int32_t microBatch) {
+      for (StringAttr buffer : users[user]) {
+        auto [it, isNew] = lifetimes[buffer].try_emplace(microBatch, position, position);
+        it->second.second = position;
+      }
+    };
+    if (entry.program)
+      touch(entry.program, entry.microBatches.front());
+    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
+      touch(channel, microBatch);
+  }
+  for (auto buffer : module.getOps<BufferOp>())
+    if (buffer.getStage() == schedule.getStage() && buffer.getPerMicroBatch())
+      buffer.setSlots(slotsFor(lifetimes.lookup(buffer.getSymNameAttr())));
 }
 
 LogicalResult PlanSchedulePass::run(ModuleOp module) {
@@ -78,34 +191,17 @@ LogicalResult PlanSchedulePass::run(ModuleOp module) {
     kind = *parsed;
   }
 
-  std::vector<std::vector<schedule::Entry>> entries;
+  std::vector<std::vector<schedule::Entry>> entries =
+      schedule::pipeline(kind, static_cast<int64_t>(stages->size()), microBatches);
   std::vector<int64_t> slots;
-  for (size_t stage = 0; stage < stages->size(); ++stage) {
-    entries.push_back(schedule::generate(kind, static_cast<int64_t>(stage), static_cast<int64_t>(stages->size()), microBatches));
-    slots.push_back(schedule::maxInFlight(entries.back()));
-  }
-  if (auto error = schedule::verify(schedule::withExchanges(entries), microBatches, slots))
+  for (const std::vector<schedule::Entry> &stage : entries)
+    slots.push_back(schedule::maxInFlight(stage));
+  if (auto error = schedule::verify(entries, microBatches, slots))
     return module.emitError() << "schedule: " << *error;
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
-  size_t position = 0;
-  for (auto &[index, stage] : *stages) {
-    SmallVector<Attribute> programs;
-    SmallVector<int32_t> on;
-    for (const schedule::Entry &entry : entries[position]) {
-      ProgramOp program = entry.phase == schedule::Phase::Forward    ? stage.forward
-                          : entry.phase == schedule::Phase::Backward ? stage.backward
-                                                                     : stage.update;
-      programs.push_back(FlatSymbolRefAttr::get(program.getSymNameAttr()));
-      on.push_back(static_cast<int32_t>(entry.microBatch));
-    }
-    ScheduleOp::create(builder, module.getLoc(), static_cast<int32_t>(index), builder.getArrayAttr(programs),
-                       builder.getDenseI32ArrayAttr(on));
-    for (auto buffer : module.getOps<BufferOp>())
-      if (buffer.getStage() == index && buffer.getPerMicroBatch())
-        buffer.setSlots(static_cast<uint32_t>(slots[position]));
-    ++position;
-  }
+  for (auto &[index, stage] : *stages)
+    giveSlots(module, write(builder, index, stage, entries[index]));
   return success();
 }
 

@@ -54,6 +54,9 @@ def Plan_ProgramKind : Plan_I32Enum<"ProgramKind", "which part of a step a progr
   I32EnumAttrCase<"forward", 0>, I32EnumAttrCase<"backward_input", 1>, I32EnumAttrCase<"backward_weight", 2>,
   I32EnumAttrCase<"backward", 3>, I32EnumAttrCase<"update", 4>]>;
 
+def Plan_Direction : Plan_I32Enum<"Direction", "which way a channel goes", [
+  I32EnumAttrCase<"send", 0>, I32EnumAttrCase<"receive", 1>]>;
+
 def Plan_CollectiveKind : Plan_I32Enum<"CollectiveKind", "a collective operation", [
   I32EnumAttrCase<"all_reduce", 0>, I32EnumAttrCase<"all_gather", 1>, I32EnumAttrCase<"reduce_scatter", 2>,
   I32EnumAttrCase<"all_to_all", 3>]>;

@@ -96,19 +96,64 @@ def Plan_BufferOp : Plan_Op<"buffer", [Symbol, Plan_TopLevel]> {
   let hasVerifier = 1;
 }
 
-def Plan_ScheduleOp : Plan_Op<"schedule", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
-  let summary = "the programs of one stage in the order of one step";
+def Plan_ReplicaOp : Plan_Op<"replica", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "a copy of a parameter on a stage that uses it beside its owner";
   let description = [{
-    - C1: one micro-batch per program run.
-    - C2: every name is a program of this stage.
+    - C1: value, gradient and state name buffers of the stage.
+    - C2: as many state buffers as the parameter has.
+    - C3: `parameter` is the name of a `plan.parameter` of another stage.
 
     ```mlir
-    plan.schedule stage 0 run [@stage0.forward, @stage0.backward, @stage0.update] on [0, 0, 0]
+    plan.replica "wte.weight" stage 3 value @wte.weight.stage3 gradient @wte.weight.grad.stage3 state [@wte.weight.exp_avg.stage3]
     ```
   }];
-  let arguments = (ins I32Attr:$stage, FlatSymbolRefArrayAttr:$programs, DenseI32ArrayAttr:$micro_batches);
-  let assemblyFormat = "`stage` $stage `run` $programs `on` $micro_batches attr-dict";
+  let arguments = (ins StrAttr:$parameter, I32Attr:$stage, FlatSymbolRefAttr:$value, OptionalAttr<FlatSymbolRefAttr>:$gradient,
+                       FlatSymbolRefArrayAttr:$state);
+  let assemblyFormat = "$parameter `stage` $stage `value` $value (`gradient` $gradient^)? `state` $state attr-dict";
+}
+
+def Plan_ChannelOp : Plan_Op<"channel", [Symbol, Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "what a stage sends to another one, or receives from it, for one micro-batch";
+  let description = [{
+    Buffers are in the order of the peer's channel.
+
+    - C1: at least one buffer, all of the stage and per micro-batch.
+    - C2: the peer is another stage.
+
+    ```mlir
+    plan.channel @stage0.send.1 send stage 0 peer 1 [@act.3, @act.4]
+    ```
+  }];
+  let arguments = (ins SymbolNameAttr:$sym_name, Plan_Direction:$direction, I32Attr:$stage, I32Attr:$peer,
+                       FlatSymbolRefArrayAttr:$buffers);
+  let assemblyFormat = "$sym_name $direction `stage` $stage `peer` $peer $buffers attr-dict";
+}
+
+def Plan_ScheduleOp : Plan_Op<"schedule", [Plan_TopLevel, DeclareOpInterfaceMethods<SymbolUserOpInterface>]> {
+  let summary = "the programs of one stage in the order of one step, and the exchanges with other stages between them";
+  let description = [{
+    Each entry is a program, or the list of channels of one exchange: a grouped launch of their transfers.
+
+    - C1: one micro-batch per program and per channel, in their order.
+    - C2: every name is a program of this stage, or in a list, which is not empty, a channel of this stage.
+
+    ```mlir
+    plan.schedule stage 0 run [@stage0.forward, [@stage0.send.1], [@stage0.recv.1], @stage0.backward, @stage0.update] on [0, 0, 0, 0, 0]
+    ```
+  }];
+  let arguments = (ins I32Attr:$stage, ArrayAttr:$entries, DenseI32ArrayAttr:$micro_batches);
+  let assemblyFormat = "`stage` $stage `run` $entries `on` $micro_batches attr-dict";
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// One entry: a program, or the channels of an exchange, each with its micro-batch.
+    struct Entry {
+      ::mlir::StringAttr program; ///< Null for an exchange.
+      ::llvm::SmallVector<::mlir::StringAttr, 2> channels;
+      ::llvm::ArrayRef<int32_t> microBatches; ///< Of the program, or of each channel.
+    };
+    /// The entries of a schedule that fulfils C1.
+    ::llvm::SmallVector<Entry> getSchedule();
+  }];
 }
 
 def Plan_MemoryOp : Plan_Op<"memory", [Plan_TopLevel]> {

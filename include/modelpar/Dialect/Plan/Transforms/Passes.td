@@ -15,8 +15,9 @@ def PlanSchedule : Pass<"plan-schedule", "::mlir::ModuleOp"> {
   let description = [{
     Precondition: programs exist; the module has `plan.num_micro_batches` and `plan.schedule_kind` ("1f1b" when absent).
 
-    Postcondition: one `plan.schedule` per stage, valid by lib/Schedule's checker; `per_micro_batch` buffers have as many slots as micro-batches
-    are in flight.
+    Postcondition: one `plan.schedule` per stage, valid by lib/Schedule's checker, with the exchanges of its channels; `per_micro_batch`
+    buffers have as many slots as keep micro-batches apart that are in use at a time: from the first program or exchange that touches
+    a buffer to the last.
 
     ```mlir
     plan.schedule stage 0 run [@f, @b, @f, @b, @u] on [0, 0, 1, 1, 0]
