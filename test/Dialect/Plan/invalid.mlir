@@ -54,7 +54,7 @@ plan.buffer @b activation : tensor<4xf32> bytes 64 at -64
 // -----
 
 // plan.schedule C1
-// expected-error @+1 {{expected one micro-batch per program run, found 1 runs and 2 micro-batches}}
+// expected-error @+1 {{expected one micro-batch per program run and channel, found 1 of these and 2 micro-batches}}
 plan.schedule stage 0 run [@p] on [0, 1]
 
 // -----
@@ -295,3 +295,69 @@ module attributes {a = #plan.axis<"tp", 0>} {}
 
 // expected-error @+1 {{expected ascending coordinates below 4 along axis "pp", found 4}}
 module attributes {a = #plan.axis<"pp", 4 {0, 4}>} {}
+
+// -----
+
+// expected-error @+1 {{expected names of programs and lists of channels, found []}}
+plan.schedule stage 0 run [[]] on []
+
+// -----
+
+// expected-error @+1 {{expected one micro-batch per program run and channel, found 2 of these and 1 micro-batches}}
+plan.schedule stage 0 run [[@a, @b]] on [0]
+
+// -----
+
+// expected-error @+1 {{expected the name of a plan.channel, found @p}}
+plan.schedule stage 0 run [[@p]] on [0]
+plan.program @p forward stage 0 {}
+
+// -----
+
+plan.buffer @x activation : tensor<4xf32> bytes 64 per_micro_batch stage 1
+plan.channel @c send stage 1 peer 0 [@x]
+// expected-error @+1 {{expected channels of stage 0, found @c of stage 1}}
+plan.schedule stage 0 run [[@c]] on [0]
+
+// -----
+
+// expected-error @+1 {{expected at least one buffer}}
+plan.channel @channel_c1_empty send stage 1 peer 0 []
+
+// -----
+
+plan.buffer @x activation : tensor<4xf32> bytes 64 per_micro_batch
+// expected-error @+1 {{expected a buffer of stage 1, found @x of stage 0}}
+plan.channel @channel_c1_stage send stage 1 peer 0 [@x]
+
+// -----
+
+plan.buffer @x activation : tensor<4xf32> bytes 64
+// expected-error @+1 {{expected buffers per micro-batch, found @x}}
+plan.channel @channel_c1_per_micro_batch send stage 0 peer 1 [@x]
+
+// -----
+
+plan.buffer @x activation : tensor<4xf32> bytes 64 per_micro_batch
+// expected-error @+1 {{expected another stage as peer, found 0}}
+plan.channel @channel_c2 receive stage 0 peer 0 [@x]
+
+// -----
+
+plan.buffer @w parameter : tensor<4xf32> bytes 64
+// expected-error @+1 {{expected a buffer of stage 1, found @w of stage 0}}
+plan.replica "replica_c1" stage 1 value @w state []
+
+// -----
+
+plan.parameter "w" : tensor<4xf32> init "zeros" [0.0, 0.0] checkpoint "w" [4] value @w state ["exp_avg"] [@w]
+plan.buffer @w parameter : tensor<4xf32> bytes 64
+plan.buffer @w1 parameter : tensor<4xf32> bytes 64 stage 1
+// expected-error @+1 {{expected 1 state buffers, found 0}}
+plan.replica "w" stage 1 value @w1 state []
+
+// -----
+
+plan.buffer @w parameter : tensor<4xf32> bytes 64 stage 1
+// expected-error @+1 {{expected the name of a plan.parameter of another stage, found "replica_c3"}}
+plan.replica "replica_c3" stage 1 value @w state []

@@ -61,3 +61,18 @@ plan.program @stage0.forward forward stage 0 frame 8192 {
 plan.schedule stage 0 run [@stage0.forward, @stage0.forward] on [0, 1]
 // CHECK: plan.memory stage 0 arena 12288 transient 4096 parts ["parameters", "temporaries"] [4096, 8192]
 plan.memory stage 0 arena 12288 transient 4096 parts ["parameters", "temporaries"] [4096, 8192]
+
+// A second stage: what crosses, a copy of a parameter, and a schedule with exchanges.
+// CHECK: plan.buffer @act.0 activation : tensor<8x64xf32> bytes 2048 per_micro_batch stage 1
+plan.buffer @act.0 activation : tensor<8x64xf32> bytes 2048 per_micro_batch stage 1
+plan.buffer @l0.w.stage1 parameter : tensor<64x256xf32> bytes 65536 stage 1
+plan.buffer @l0.w.exp_avg.stage1 optimizer_state : tensor<64x256xf32> bytes 65536 stage 1
+// CHECK: plan.replica "l0.w" stage 1 value @l0.w.stage1 state [@l0.w.exp_avg.stage1]
+plan.replica "l0.w" stage 1 value @l0.w.stage1 state [@l0.w.exp_avg.stage1]
+// CHECK: plan.channel @stage1.recv.0 receive stage 1 peer 0 [@act.0]
+plan.channel @stage1.recv.0 receive stage 1 peer 0 [@act.0]
+// CHECK: plan.channel @stage1.send.0 send stage 1 peer 0 [@act.0]
+plan.channel @stage1.send.0 send stage 1 peer 0 [@act.0]
+plan.program @stage1.forward forward stage 1 {}
+// CHECK: plan.schedule stage 1 run {{\[}}[@stage1.recv.0], @stage1.forward, [@stage1.send.0, @stage1.recv.0]] on [0, 0, 0, 1]
+plan.schedule stage 1 run [[@stage1.recv.0], @stage1.forward, [@stage1.send.0, @stage1.recv.0]] on [0, 0, 0, 1]
