@@ -7,6 +7,8 @@
 
 #include "modelpar/CostModel/Cost.h"
 
+#include "modelpar/Schedule/Schedule.h"
+
 #include <algorithm>
 #include <cmath>
 
@@ -59,9 +61,14 @@ public:
   Prediction run() {
     Prediction result;
     std::map<std::string, double> sent;
+    std::vector<schedule::StageTimes> times;
     double slowest = 0;
     for (const Stage &stage : plan_.stages) {
-      BodyCost cost = stageCost(stage);
+      std::vector<BodyCost> programs;
+      for (const Program &program : stage.programs)
+        programs.push_back(bodyCost(program.body));
+      times.push_back(stageTimes(stage, programs));
+      BodyCost cost = stageCost(stage, programs, times.back().transfer);
       if (cost.seconds > slowest) {
         slowest = cost.seconds;
         result.computeSeconds = cost.compute;
@@ -75,22 +82,80 @@ public:
         memory += item.bytes;
       result.peakMemoryByStage.push_back(memory);
     }
-    double microBatches = static_cast<double>(plan_.mesh.numMicroBatches());
-    result.stepSeconds = slowest * (microBatches + static_cast<double>(plan_.stages.size()) - 1) / microBatches;
+    result.stepSeconds = schedule::replay(schedules(), times).makespan;
     for (const auto &[axis, bytes] : sent)
       result.communicationBytesByAxis[axis] = std::llround(bytes);
     return result;
   }
 
 private:
-  BodyCost stageCost(const Stage &stage) {
-    std::vector<BodyCost> programs;
-    for (const Program &program : stage.programs)
-      programs.push_back(bodyCost(program.body));
+  static schedule::Phase phaseOf(Program::Kind kind) {
+    return kind == Program::Kind::Forward  ? schedule::Phase::Forward
+           : kind == Program::Kind::Update ? schedule::Phase::Update
+                                           : schedule::Phase::Backward;
+  }
+
+  /// The plan's schedules in the form that lib/Schedule replays.
+  std::vector<std::vector<schedule::Entry>> schedules() const {
+    std::vector<std::vector<schedule::Entry>> all(plan_.stages.size());
+    for (size_t s = 0; s < plan_.stages.size(); ++s)
+      for (const ScheduleEntry &entry : plan_.stages[s].schedule) {
+        schedule::Entry &out = all[s].emplace_back();
+        out.microBatch = entry.microBatch;
+        out.phase = entry.program < 0 ? schedule::Phase::Exchange : phaseOf(plan_.stages[s].programs[entry.program].kind);
+        for (const Transfer &transfer : entry.exchange) {
+          const Channel &channel = plan_.stages[s].channels[transfer.channel];
+          using Direction = schedule::Transfer::Direction;
+          out.transfers.push_back({channel.direction == Channel::Direction::Send ? Direction::Send : Direction::Receive,
+                                   channel.peer, transfer.microBatch});
+        }
+      }
+    return all;
+  }
+
+  /// Bytes of one micro-batch through a channel.
+  double channelBytes(const Stage &stage, const Channel &channel) const {
+    double bytes = 0;
+    for (BufferId buffer : channel.buffers)
+      bytes += typeBytes_[stage.buffers[buffer].type];
+    return bytes;
+  }
+
+  schedule::StageTimes stageTimes(const Stage &stage, const std::vector<BodyCost> &programs) const {
+    schedule::StageTimes times{0, 0, 0, 0};
+    for (size_t p = 0; p < programs.size(); ++p) {
+      schedule::Phase phase = phaseOf(stage.programs[p].kind);
+      (phase == schedule::Phase::Forward    ? times.forward
+       : phase == schedule::Phase::Backward ? times.backward
+                                            : times.update) += programs[p].seconds;
+    }
+    // The longest of what it sends; neighbours along pp are as far apart as its ranks 0 and 1.
+    for (const Channel &channel : stage.channels) {
+      if (channel.direction != Channel::Direction::Send)
+        continue;
+      const sharding::AxisRef axis = plan_.mesh.axis(sharding::kStageAxis);
+      const int64_t span = 1 + sharding::groupOf(plan_.mesh, 0, {axis})[1];
+      const Link *link = cluster_.linkFor(span);
+      double seconds = cluster_.launchOverhead;
+      if (link)
+        seconds += channelBytes(stage, channel) / (link->bandwidth * cluster_.linkEfficiency) + link->latency;
+      times.transfer = std::max(times.transfer, seconds);
+    }
+    return times;
+  }
+
+  BodyCost stageCost(const Stage &stage, const std::vector<BodyCost> &programs, double transferSeconds) const {
     BodyCost cost;
     for (const ScheduleEntry &entry : stage.schedule) {
-      cost.add(programs[entry.program]);
-      cost.seconds += programs[entry.program].seconds;
+      if (entry.program >= 0) {
+        cost.add(programs[entry.program]);
+        cost.seconds += programs[entry.program].seconds;
+      }
+      for (const Transfer &transfer : entry.exchange)
+        if (const Channel &channel = stage.channels[transfer.channel]; channel.direction == Channel::Direction::Send) {
+          cost.sent[std::string(sharding::kStageAxis)] += channelBytes(stage, channel);
+          cost.communication += transferSeconds;
+        }
     }
     return cost;
   }

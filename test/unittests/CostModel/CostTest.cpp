@@ -104,4 +104,44 @@ TEST(Cost, OuterAxesUseOuterLinks) {
   EXPECT_EQ(predict(plan("dp", false), unitCluster()).stepSeconds, 4 * (100 + 80 + 100));
 }
 
+/// Two stages of one micro-batch each way: programs of 100 FLOPs, and 40 bytes between them.
+Plan pipelinePlan(int64_t microBatches) {
+  Plan plan;
+  plan.mesh = sharding::Mesh({{"mb", microBatches}, {"pp", 2}});
+  plan.types.push_back({DType::F32, {10}, {{{}}, {}}});
+  auto program = [](Program::Kind kind, double flops) {
+    Program program;
+    program.kind = kind;
+    Instruction &kernel = program.body.instructions.emplace_back();
+    kernel.op = "k";
+    kernel.attributes["flops"] = flops;
+    return program;
+  };
+  Buffer buffer;
+  buffer.bytes = 64;
+  for (int32_t s = 0; s < 2; ++s) {
+    Stage &stage = plan.stages.emplace_back();
+    stage.buffers = {buffer, buffer};
+    stage.programs = {program(Program::Kind::Forward, 100), program(Program::Kind::Backward, 100),
+                      program(Program::Kind::Update, 20)};
+    stage.channels = {{Channel::Direction::Send, 1 - s, {0}}, {Channel::Direction::Receive, 1 - s, {1}}};
+    const std::vector<Transfer> send = {{0, 0}}, receive = {{1, 0}};
+    if (s == 0)
+      stage.schedule = {{0, 0}, {-1, 0, send}, {-1, 0, receive}, {1, 0}, {2, 0}};
+    else
+      stage.schedule = {{-1, 0, receive}, {0, 0}, {1, 0}, {-1, 0, send}, {2, 0}};
+  }
+  return plan;
+}
+
+TEST(Cost, PredictionReplaysStages) {
+  Prediction prediction = predict(pipelinePlan(1), unitCluster());
+  // Forward and backward pass through both stages one after the other, with a transfer each way, then both update.
+  EXPECT_EQ(prediction.stepSeconds, 4 * 100 + 2 * 40 + 20);
+  EXPECT_EQ(prediction.communicationBytesByAxis.at("pp"), 40);
+  EXPECT_EQ(prediction.communicationSeconds, 40);
+  EXPECT_EQ(prediction.flops, 220);
+  EXPECT_EQ(prediction.peakMemoryByStage.size(), 2u);
+}
+
 } // namespace
