@@ -93,6 +93,10 @@ int64_t ringBytes(const Collective &collective, const Group &group) {
   return (collective.kind == CollectiveKind::AllReduce ? 2 : 1) * (n - 1) * whole / n;
 }
 
+Status Communicator::exchange(Group &, std::span<Transfer>, void *) {
+  return Status::unavailable("communicator \"" + std::string(kind()) + "\" cannot exchange between pairs of ranks");
+}
+
 static Status validatePart(const CollectivePart &part, CollectiveKind kind, int64_t size) {
   using planformat::DType;
   bool reduces = kind == CollectiveKind::AllReduce || kind == CollectiveKind::ReduceScatter;

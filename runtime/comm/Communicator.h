@@ -43,11 +43,11 @@ private:
 };
 
 enum class CollectiveKind {
-  AllReduce,     ///< ncclAllReduce, MPI_Allreduce. Output may be the bytes of the input.
-  AllGather,     ///< ncclAllGather along any dimension, uneven: MPI_Allgatherv with types.
-  ReduceScatter, ///< ncclReduceScatter along any dimension, uneven.
-  AllToAll,      ///< ncclAlltoAll; MPI_Alltoallw: one dimension becomes whole, another sharded.
-  Broadcast,     ///< ncclBroadcast, MPI_Bcast from member `root`. Output may be the bytes of the input.
+  AllReduce,        ///< ncclAllReduce, MPI_Allreduce. Output may be the bytes of the input.
+  AllGather,        ///< ncclAllGather along any dimension, uneven: MPI_Allgatherv with types.
+  ReduceScatter,    ///< ncclReduceScatter along any dimension, uneven.
+  AllToAll,         ///< ncclAlltoAll; MPI_Alltoallw: one dimension becomes whole, another sharded.
+  Broadcast,        ///< ncclBroadcast, MPI_Bcast from member `root`. Output may be the bytes of the input.
   CollectivePermute ///< Grouped ncclSend and ncclRecv, MPI_Sendrecv: to the member `shift` places on, round the group.
 };
 std::string_view name(CollectiveKind kind); ///< "all_reduce", ...
@@ -85,9 +85,23 @@ int64_t outputBytes(const Collective &collective, const CollectivePart &part, in
 /// CollectivePermute: the member whose tensors `member` of a group of `size` receives.
 int64_t permuteSource(const Collective &collective, int64_t member, int64_t size);
 /// Bytes this rank sends if the group is a ring: all_reduce 2(n-1)/n·N, broadcast (n-1)/n·N, the others (n-1)/n·N, with
-/// N the bytes of the whole tensor (all_to_all: of a member's shard), rounded down; collective_permute: its input, if it
-/// goes to another member.
+/// N the bytes of the whole tensor (all_to_all: of a member's shard), rounded down; collective_permute: its input, if
+/// it goes to another member.
 int64_t ringBytes(const Collective &collective, const Group &group);
+
+/// One tensor between this member of a group and another one, in an exchange. Dense bytes; the pointer to none may be
+/// null.
+struct Transfer {
+  enum class Direction : uint8_t { Send, Receive };
+  Direction direction = Direction::Send;
+  int64_t peer = 0; ///< Index in the group.
+  void *data = nullptr;
+  int64_t bytes = 0;
+  std::string label; ///< "send act.3 of micro-batch 4 to stage 1", for messages.
+  /// The communicator's mark during a call (as an MPI_Request).
+  enum class State : uint8_t { Idle, Posted, Moving, Done };
+  State state = State::Idle;
+};
 
 /// Bytes sent so far by this rank over the groups of some mesh axes.
 struct Traffic {
@@ -116,6 +130,14 @@ public:
   /// may be null. Does not allocate, except for errors.
   virtual Status run(Group &group, const Collective &collective, std::span<void *const> inputs,
                      std::span<void *const> outputs, void *nativeStream = nullptr) = 0;
+  /// True when exchange() is there.
+  virtual bool canExchange() const { return false; }
+  /// Between pairs of members (grouped ncclSend and ncclRecv; MPI_Issend, MPI_Irecv, MPI_Waitall): all transfers begin
+  /// together, and the call returns when all have ended. A transfer ends when both sides have posted it and its bytes
+  /// have moved: a send waits for its receive. Between two members the n-th send meets the n-th receive, whatever calls
+  /// they are in. What is received lies apart from everything else in the call. Sent bytes count for the group's axes.
+  /// Does not allocate, except for errors.
+  virtual Status exchange(Group &group, std::span<Transfer> transfers, void *nativeStream = nullptr);
   /// Over all ranks (MPI_Barrier).
   virtual Status barrier(std::string_view what) = 0;
   /// Over all ranks: InvalidInput naming two ranks if they do not all give the same value. Ranks with different plans

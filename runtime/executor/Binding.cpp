@@ -93,6 +93,7 @@ static std::string axesText(const std::vector<sharding::AxisRef> &axes, const sh
     text += (text.empty() ? "" : ",") + axis.name;
     if (axis.preSize != 1 || axis.size != mesh.size(axis.name))
       text += ":(" + std::to_string(axis.preSize) + ")" + std::to_string(axis.size);
+    text += sharding::modifiersOf(axis);
   }
   return text;
 }
@@ -106,9 +107,10 @@ Status Binding::createGroups() {
         continue;
       std::string axes = axesText(instruction.axes, plan.mesh);
       std::unique_ptr<Group> &group = groups[{axes, instruction.stream}];
-      if (!group)
-        MODELPAR_RETURN_IF_ERROR(communicator.createGroup(
-            sharding::groupOf(plan.mesh, communicator.rank(), instruction.axes), axes, instruction.stream, group));
+      std::vector<int64_t> ranks = sharding::groupOf(plan.mesh, communicator.rank(), instruction.axes);
+      // A subset of the coordinates may leave this rank out.
+      if (!group && std::find(ranks.begin(), ranks.end(), communicator.rank()) != ranks.end())
+        MODELPAR_RETURN_IF_ERROR(communicator.createGroup(ranks, axes, instruction.stream, group));
     }
     return {};
   };
@@ -138,12 +140,20 @@ static planformat::DType kernelType(const planformat::Plan &plan, const BoundIns
   return DType::F32;
 }
 
+Status Binding::checkHostCommunication() const {
+  if (device.hostAccessible() || communicator.kind() != "local")
+    return {};
+  return Status::unavailable("the local communicator works on host memory, not on that of device \"" +
+                             std::string(device.kind()) + "\"");
+}
+
 Status Binding::bindCollective(BoundInstruction &bound) {
   const Instruction &instruction = *bound.instruction;
-  if (!device.hostAccessible() && communicator.kind() == "local")
-    return Status::unavailable("the local communicator works on host memory, not on that of device \"" +
-                               std::string(device.kind()) + "\"");
+  MODELPAR_RETURN_IF_ERROR(checkHostCommunication());
   bound.group = groups.at({axesText(instruction.axes, plan.mesh), instruction.stream}).get();
+  if (!bound.group)
+    return Status::internal("rank " + std::to_string(communicator.rank()) + " is not in the group over " +
+                            axesText(instruction.axes, plan.mesh));
   bool varies = false;
   for (planformat::TypeId type : bound.types)
     varies |= dependsOnMicroBatch(at(plan.types, type));
@@ -317,18 +327,24 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
 Status Binding::bindSchedule() {
   std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
   for (const planformat::ScheduleEntry &entry : stage->schedule) {
-    if (entry.isExchange())
-      return Status::unavailable("the plan has exchanges between stages, which are not run yet");
+    if (entry.isExchange()) {
+      BoundExchange &exchange = *boundExchanges.emplace_back(std::make_unique<BoundExchange>());
+      MODELPAR_RETURN_IF_ERROR(exchanges.bind(*this, entry, exchange));
+      schedule.push_back({.exchange = &exchange});
+      continue;
+    }
     BoundBody &program = programs[static_cast<size_t>(entry.program)];
     std::vector<int64_t> slots;
     for (const Value &value : program.body->values)
       if (value.storage == Value::Storage::Buffer)
         slots.push_back(entry.microBatch % at(stage->buffers, value.index).slots);
     auto [place, isNew] = known.try_emplace({entry.program, std::move(slots)}, lists.size());
-    schedule.push_back(place->second);
-    if (!isNew)
+    if (!isNew) {
+      schedule.push_back({.list = lists[place->second].get()});
       continue;
+    }
     CommandList &list = *lists.emplace_back(std::make_unique<CommandList>());
+    schedule.push_back({.list = &list});
     MODELPAR_RETURN_IF_ERROR(
         expand(program, {.frame = arena->data() + stage->transientOffset, .microBatch = entry.microBatch}, list));
     for (Launch &launch : list.launches)
@@ -341,6 +357,7 @@ Status Binding::load() {
   MODELPAR_RETURN_IF_ERROR(findStage());
   MODELPAR_RETURN_IF_ERROR(views.build(plan, communicator.rank()));
   MODELPAR_RETURN_IF_ERROR(createGroups());
+  MODELPAR_RETURN_IF_ERROR(exchanges.load(*this));
   MODELPAR_RETURN_IF_ERROR(device.allocate(stage->arenaBytes, arena));
   blocks.resize(plan.blocks.size());
   programs.resize(stage->programs.size());
@@ -363,7 +380,7 @@ Status Binding::load() {
       }
   }
   MODELPAR_RETURN_IF_ERROR(bindSchedule());
-  scratch.resize(std::max<size_t>(scratch.size(), 1));
+  scratch.resize(std::max<size_t>(scratch.size(), boundExchanges.empty() ? 1 : kExchangeStream + 1));
   // Queues hold a program or so: the issuing thread runs ahead of the streams, but not by a whole step.
   constexpr int64_t kMaxQueue = 4096;
   size_t longest = 64;

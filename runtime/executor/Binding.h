@@ -13,7 +13,7 @@
 #ifndef MODELPAR_RUNTIME_EXECUTOR_BINDING_H
 #define MODELPAR_RUNTIME_EXECUTOR_BINDING_H
 
-#include "runtime/executor/Executor.h"
+#include "runtime/executor/Exchange.h"
 
 namespace modelpar::runtime {
 
@@ -85,6 +85,12 @@ struct CommandList {
   std::vector<void *> pointers;
 };
 
+/// An entry of the schedule: one of the two.
+struct ScheduleStep {
+  CommandList *list = nullptr;
+  BoundExchange *exchange = nullptr;
+};
+
 struct Binding {
   Binding(const planformat::Plan &plan, Device &device, Communicator &communicator, const ExecutorOptions &options)
       : plan(plan), device(device), communicator(communicator), options(options), pool(options.numThreads) {}
@@ -92,6 +98,9 @@ struct Binding {
   Status load();
   /// The task of every Run command.
   Status launch(const Launch &launch, int64_t microBatch, void *nativeStream);
+  bool stopped() const { return options.stop && options.stop->load(std::memory_order_relaxed); }
+  /// Unavailable where the communicator does not see the device's memory.
+  Status checkHostCommunication() const;
   std::byte *address(const planformat::Buffer &buffer, int64_t microBatch) const {
     return arena->data() + buffer.offset + microBatch % buffer.slots * buffer.slotStride;
   }
@@ -110,7 +119,9 @@ struct Binding {
   std::map<std::pair<std::string, int64_t>, std::unique_ptr<Group>> groups; ///< By axes and stream.
   std::vector<BoundBody> blocks, programs;
   std::vector<std::unique_ptr<CommandList>> lists;
-  std::vector<size_t> schedule;                 ///< Index into `lists` per schedule entry.
+  Exchanges exchanges;
+  std::vector<std::unique_ptr<BoundExchange>> boundExchanges;
+  std::vector<ScheduleStep> schedule;           ///< Per schedule entry.
   std::vector<std::vector<TensorView>> scratch; ///< Per stream: room for an instruction's tensors.
   std::vector<std::unique_ptr<Stream>> streams; ///< Last: destroyed first.
 

@@ -128,8 +128,7 @@ Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStr
     tensors[i] = views.view(bound.types[i], microBatch);
     tensors[i].data = launch.pointers[i];
   }
-  const bool stop = options.stop && options.stop->load(std::memory_order_relaxed);
-  Status status = stop ? Status::invalid("stopped as asked") : run(launch, tensors, microBatch, nativeStream);
+  Status status = stopped() ? Status::invalid("stopped as asked") : run(launch, tensors, microBatch, nativeStream);
   if (status.ok())
     return status;
   std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) +
@@ -215,8 +214,12 @@ Status Executor::runStep(const StepScalars &scalars, InputProvider &inputs) {
       for (int64_t slot = 0; slot < buffer.slots && status.ok(); ++slot)
         status = impl.streams[0]->copyToDevice(impl.address(buffer, slot), impl.scalars,
                                                std::min<int64_t>(buffer.bytes, sizeof(impl.scalars)));
-  for (size_t i = 0; i < impl.schedule.size() && status.ok(); ++i)
-    status = issue(impl, *impl.lists[impl.schedule[i]], impl.stage->schedule[i].microBatch);
+  for (size_t i = 0; i < impl.schedule.size() && status.ok(); ++i) {
+    if (const ScheduleStep &step = impl.schedule[i]; step.list)
+      status = issue(impl, *step.list, impl.stage->schedule[i].microBatch);
+    else
+      impl.exchanges.issue(impl, *step.exchange);
+  }
   for (const std::unique_ptr<Stream> &stream : impl.streams)
     if (Status end = stream->synchronize(); status.ok())
       status = end;

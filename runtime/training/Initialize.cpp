@@ -98,9 +98,13 @@ Status runtime::initialize(const planformat::Parameter &parameter, uint64_t seed
 Status runtime::initializeParameters(Executor &executor, uint64_t seed, const Checkpoint *checkpoint) {
   const planformat::Plan &plan = executor.plan();
   for (const planformat::Parameter &parameter : plan.parameters) {
-    if (parameter.stage != executor.stageIndex())
+    planformat::BufferId buffer = -1;
+    for (const planformat::Replica &copy : planformat::copiesOf(parameter))
+      if (copy.stage == executor.stageIndex())
+        buffer = copy.value;
+    if (buffer < 0)
       continue;
-    TensorView view = executor.bufferView(parameter.value);
+    TensorView view = executor.bufferView(buffer);
     // Devices whose memory the host does not see get the shard through a buffer.
     std::vector<std::byte> staging;
     if (plan.deviceKind != "cpu") {
@@ -112,7 +116,7 @@ Status runtime::initializeParameters(Executor &executor, uint64_t seed, const Ch
     else
       MODELPAR_RETURN_IF_ERROR(initialize(parameter, seed, view));
     if (!staging.empty())
-      MODELPAR_RETURN_IF_ERROR(executor.writeBuffer(parameter.value, staging));
+      MODELPAR_RETURN_IF_ERROR(executor.writeBuffer(buffer, staging));
   }
   return {};
 }

@@ -216,10 +216,11 @@ Status Run::trainRank(Executor &executor) {
 }
 
 void Run::printMemory() const {
-  const int64_t ranksPerStage = plan_.mesh.numRanks() / static_cast<int64_t>(plan_.stages.size());
   for (size_t rank = 0; rank < measured_.size(); ++rank) {
-    // Stages follow the ranks' order: "pp" is the outermost axis.
-    const int64_t planned = plan_.stages[rank / static_cast<size_t>(ranksPerStage)].arenaBytes;
+    const sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, static_cast<int64_t>(rank));
+    const int64_t stage =
+        plan_.mesh.has("pp") ? sharding::coordinateAlong(plan_.mesh, coordinates, plan_.mesh.axis("pp")) : 0;
+    const int64_t planned = plan_.stages[static_cast<size_t>(stage)].arenaBytes;
     const int64_t measured = measured_[rank].load();
     std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
                 static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),

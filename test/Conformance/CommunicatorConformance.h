@@ -37,6 +37,23 @@ protected:
   }
 };
 
+/// For communicators that can exchange.
+class ExchangeConformance : public CommunicatorConformance {
+protected:
+  /// Runs `body(communicator, group of all ranks)` on every rank.
+  Status exchangeAll(int64_t worldSize, const std::function<Status(Communicator &, Group &)> &body, double timeout = 30) {
+    auto withGroup = [&](Communicator &communicator) -> Status {
+      std::vector<int64_t> ranks;
+      for (int64_t rank = 0; rank < worldSize; ++rank)
+        ranks.push_back(rank);
+      std::unique_ptr<Group> group;
+      MODELPAR_RETURN_IF_ERROR(communicator.createGroup(ranks, "pp", -1, group));
+      return body(communicator, *group);
+    };
+    return run(worldSize, withGroup, timeout);
+  }
+};
+
 } // namespace modelpar::runtime
 
 #endif // MODELPAR_TEST_CONFORMANCE_COMMUNICATORCONFORMANCE_H

@@ -20,5 +20,7 @@ static Status run(int64_t worldSize, std::chrono::duration<double> timeout,
   return runLocalRanks(worldSize, timeout, body);
 }
 
-INSTANTIATE_TEST_SUITE_P(Local, CommunicatorConformance, testing::Values(CommunicatorFactory{"local", run}),
-                         [](const auto &info) { return info.param.name; });
+static std::string nameOf(const testing::TestParamInfo<CommunicatorFactory> &info) { return info.param.name; }
+
+INSTANTIATE_TEST_SUITE_P(Local, CommunicatorConformance, testing::Values(CommunicatorFactory{"local", run}), nameOf);
+INSTANTIATE_TEST_SUITE_P(Local, ExchangeConformance, testing::Values(CommunicatorFactory{"local", run}), nameOf);

@@ -14,6 +14,7 @@
 #include "runtime/comm/local/LocalCommunicator.h"
 
 #include "runtime/comm/DataMovement.h"
+#include "runtime/comm/local/ExchangeBoard.h"
 #include "runtime/comm/local/Rendezvous.h"
 
 #include <algorithm>
@@ -24,6 +25,19 @@
 
 using namespace modelpar;
 using namespace modelpar::runtime;
+
+namespace {
+/// What the members of a group share.
+struct MeetingPlace {
+  explicit MeetingPlace(const std::vector<int64_t> &ranks) : rendezvous(ranks), board(ranks.size()) {}
+  void abort() {
+    rendezvous.abort();
+    board.abort();
+  }
+  Rendezvous rendezvous; ///< Collectives.
+  ExchangeBoard board;   ///< Exchanges.
+};
+} // namespace
 
 struct LocalWorld::State {
   State(int64_t size, std::chrono::duration<double> timeout) : size(size), timeout(timeout), world(allRanks(size)) {}
@@ -57,7 +71,7 @@ struct LocalWorld::State {
   const std::chrono::duration<double> timeout;
   Rendezvous world;
   std::mutex mutex;
-  std::map<std::tuple<std::string, int64_t, std::vector<int64_t>>, std::unique_ptr<Rendezvous>> groups;
+  std::map<std::tuple<std::string, int64_t, std::vector<int64_t>>, std::unique_ptr<MeetingPlace>> groups;
   Status reason; ///< Of the first abort; ok before.
 };
 
@@ -65,10 +79,12 @@ namespace {
 
 class LocalGroup final : public Group {
 public:
-  LocalGroup(std::string name, std::vector<int64_t> ranks, int64_t index, Rendezvous &rendezvous,
+  LocalGroup(std::string name, std::vector<int64_t> ranks, int64_t index, MeetingPlace &place,
              std::atomic<int64_t> &sent)
-      : Group(std::move(name), ranks, index), rendezvous(rendezvous), sent(sent), sources(ranks.size()) {}
+      : Group(std::move(name), ranks, index), rendezvous(place.rendezvous), board(place.board), sent(sent),
+        sources(ranks.size()) {}
   Rendezvous &rendezvous;
+  ExchangeBoard &board;
   std::atomic<int64_t> &sent;
   std::vector<const std::byte *> sources; ///< Room for the members' pointers.
 };
@@ -109,6 +125,8 @@ public:
                      std::unique_ptr<Group> &group) override;
   Status run(Group &group, const Collective &collective, std::span<void *const> inputs, std::span<void *const> outputs,
              void *nativeStream) override;
+  bool canExchange() const override { return true; }
+  Status exchange(Group &group, std::span<Transfer> transfers, void *nativeStream) override;
   Status barrier(std::string_view what) override { return agree(0, what); }
   Status agree(uint64_t value, std::string_view what) override;
   void abort(const Status &reason) override { state_.abort(reason); }
@@ -158,13 +176,13 @@ Status LocalCommunicator::createGroup(const std::vector<int64_t> &ranks, const s
     sent = &sent_[axes];
   }
   std::lock_guard lock(state_.mutex);
-  std::unique_ptr<Rendezvous> &rendezvous = state_.groups[{axes, tag, ranks}];
-  if (!rendezvous) {
-    rendezvous = std::make_unique<Rendezvous>(ranks);
+  std::unique_ptr<MeetingPlace> &meeting = state_.groups[{axes, tag, ranks}];
+  if (!meeting) {
+    meeting = std::make_unique<MeetingPlace>(ranks);
     if (!state_.reason.ok())
-      rendezvous->abort();
+      meeting->abort();
   }
-  group = std::make_unique<LocalGroup>(name, ranks, place - ranks.begin(), *rendezvous, *sent);
+  group = std::make_unique<LocalGroup>(name, ranks, place - ranks.begin(), *meeting, *sent);
   return {};
 }
 
@@ -275,6 +293,32 @@ Status LocalCommunicator::run(Group &base, const Collective &collective, std::sp
   MODELPAR_RETURN_IF_ERROR(explain(rendezvous.next(me, /*working=*/false, deadline), rendezvous, where));
   group.sent.fetch_add(ringBytes(collective, group), std::memory_order_relaxed);
   return {};
+}
+
+Status LocalCommunicator::exchange(Group &base, std::span<Transfer> transfers, void *) {
+  auto &group = static_cast<LocalGroup &>(base);
+  const ExchangeBoard::Result result = group.board.run(group.index(), transfers, state_.deadline());
+  if (result.outcome == ExchangeBoard::Outcome::Done) {
+    for (const Transfer &transfer : transfers)
+      if (transfer.direction == Transfer::Direction::Send)
+        group.sent.fetch_add(transfer.bytes, std::memory_order_relaxed);
+    return {};
+  }
+  std::string where = "rank " + std::to_string(rank_) + ": ", peer = "a peer";
+  if (result.transfer) {
+    where += result.transfer->label + " ";
+    peer = "rank " + std::to_string(group.ranks()[static_cast<size_t>(result.transfer->peer)]);
+  }
+  where += "over " + group.name() + ": ";
+  if (result.outcome == ExchangeBoard::Outcome::Aborted)
+    return {StatusCode::Aborted, where + "stopped because another rank failed: " + state_.whyAborted().message()};
+  Status status =
+      result.outcome == ExchangeBoard::Outcome::TimedOut
+          ? Status::unavailable(where + peer + " has not come to it within " + seconds(state_.timeout.count()))
+          : Status::internal(where + "expected " + std::to_string(result.transfer->bytes) + " bytes, " + peer +
+                             " sends " + std::to_string(result.peerBytes));
+  state_.abort(status);
+  return status;
 }
 
 LocalWorld::LocalWorld(int64_t size, std::chrono::duration<double> timeout)
