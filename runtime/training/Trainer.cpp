@@ -187,8 +187,11 @@ Status Run::step(Executor &executor, int64_t step) {
   MODELPAR_RETURN_IF_ERROR(executor.runStep(scalars, *data_));
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   // Every step touches the same bytes: what the first leaves and the end confirm is enough.
-  if (step == 1 || step == options_.steps)
+  if (step == 1 || step == options_.steps) {
     measured_[static_cast<size_t>(executor.rank())].store(executor.measuredBytes(), std::memory_order_relaxed);
+    // The report is of all ranks, and pipeline stages end their steps at different times.
+    MODELPAR_RETURN_IF_ERROR(executor.communicator().barrier("the memory report"));
+  }
 
   if (executor.hasOutput("loss")) {
     StepMetrics metrics;

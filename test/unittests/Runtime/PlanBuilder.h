@@ -33,11 +33,12 @@ inline int64_t aligned(int64_t bytes) {
 /// Adds values and instructions to a body; the body may move in between, so it is found by the function.
 class BodyBuilder {
 public:
-  BodyBuilder(Plan &plan, std::function<Body &()> body) : plan_(plan), body_(std::move(body)) {}
+  BodyBuilder(Plan &plan, std::function<Body &()> body, size_t stage = 0)
+      : plan_(plan), body_(std::move(body)), stage_(stage) {}
   Body &body() { return body_(); }
 
   ValueId buffer(BufferId buffer) {
-    return add({.type = plan_.stages[0].buffers[static_cast<size_t>(buffer)].type,
+    return add({.type = plan_.stages[stage_].buffers[static_cast<size_t>(buffer)].type,
                 .storage = Value::Storage::Buffer,
                 .index = buffer});
   }
@@ -113,15 +114,18 @@ private:
 
   Plan &plan_;
   std::function<Body &()> body_;
+  size_t stage_; ///< Of a program.
 };
 
-/// One stage.
+/// As many stages as the mesh has coordinates of "pp"; buffers, programs, channels and entries go to the selected one,
+/// first 0.
 class PlanBuilder {
 public:
   explicit PlanBuilder(std::vector<sharding::MeshAxis> axes) {
     plan.mesh = sharding::Mesh(std::move(axes));
-    plan.stages.resize(1);
+    plan.stages.resize(static_cast<size_t>(plan.mesh.size("pp")));
   }
+  void select(size_t stage) { stage_ = stage; }
 
   /// Axes per dimension by name; `partial` over sums.
   TypeId type(std::vector<int64_t> shape, std::vector<std::vector<std::string>> dims = {},
@@ -138,45 +142,54 @@ public:
   }
   BufferId buffer(std::string name, TypeId type, int32_t slots = 1, Buffer::Kind kind = Buffer::Kind::Activation) {
     int64_t bytes = planformat::maxShardBytes(plan.types[static_cast<size_t>(type)]), stride = aligned(bytes);
-    plan.stages[0].buffers.push_back({.name = std::move(name),
-                                      .kind = kind,
-                                      .type = type,
-                                      .offset = end_,
-                                      .bytes = bytes,
-                                      .slots = slots,
-                                      .slotStride = stride});
-    end_ += stride * slots;
-    return static_cast<BufferId>(plan.stages[0].buffers.size() - 1);
+    planformat::Stage &stage = plan.stages[stage_];
+    stage.buffers.push_back({.name = std::move(name),
+                             .kind = kind,
+                             .type = type,
+                             .offset = stage.transientOffset,
+                             .bytes = bytes,
+                             .slots = slots,
+                             .slotStride = stride});
+    stage.transientOffset += stride * slots;
+    return static_cast<BufferId>(stage.buffers.size() - 1);
   }
   void input(std::string name, TypeId type, std::string role = "data") {
     plan.inputs.push_back({.name = std::move(name), .type = type, .role = std::move(role)});
   }
   BodyBuilder program(std::string name) {
-    size_t index = plan.stages[0].programs.size();
-    plan.stages[0].programs.emplace_back().body.name = std::move(name);
-    return BodyBuilder(plan, [this, index]() -> Body & { return plan.stages[0].programs[index].body; });
+    size_t index = plan.stages[stage_].programs.size(), stage = stage_;
+    plan.stages[stage].programs.emplace_back().body.name = std::move(name);
+    return BodyBuilder(
+        plan, [this, index, stage]() -> Body & { return plan.stages[stage].programs[index].body; }, stage);
   }
   BodyBuilder block(std::string name) {
     size_t index = plan.blocks.size();
     plan.blocks.emplace_back().name = std::move(name);
     return BodyBuilder(plan, [this, index]() -> Body & { return plan.blocks[index]; });
   }
-  void run(int32_t program, int32_t microBatch = 0) { plan.stages[0].schedule.push_back({program, microBatch}); }
-  /// Sizes the arena.
+  int32_t channel(planformat::Channel::Direction direction, int32_t peer, std::vector<BufferId> buffers) {
+    plan.stages[stage_].channels.push_back({direction, peer, std::move(buffers)});
+    return static_cast<int32_t>(plan.stages[stage_].channels.size() - 1);
+  }
+  void run(int32_t program, int32_t microBatch = 0) { plan.stages[stage_].schedule.push_back({program, microBatch}); }
+  void exchange(std::vector<planformat::Transfer> transfers) {
+    plan.stages[stage_].schedule.push_back({-1, 0, std::move(transfers)});
+  }
+  /// Sizes the arenas.
   const Plan &finish() {
-    planformat::Stage &stage = plan.stages[0];
-    stage.transientOffset = end_;
-    int64_t frames = 0;
-    for (const planformat::Program &program : stage.programs)
-      frames = std::max(frames, program.body.frameBytes);
-    stage.arenaBytes = end_ + frames;
+    for (planformat::Stage &stage : plan.stages) {
+      int64_t frames = 0;
+      for (const planformat::Program &program : stage.programs)
+        frames = std::max(frames, program.body.frameBytes);
+      stage.arenaBytes = stage.transientOffset + frames;
+    }
     return plan;
   }
 
   Plan plan;
 
 private:
-  int64_t end_ = 0;
+  size_t stage_ = 0;
 };
 
 /// Kernels for f32:

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A chain of matrices with a tied one at both ends: every cut into stages, under both schedules, trains as one rank does.
+// A chain of matrices with a tied one at both ends: every cut into stages, under both schedules, trains as one rank
+// does.
 //
 //===----------------------------------------------------------------------===//
 
@@ -97,7 +98,8 @@ protected:
   static void expectNear(const Tensors &found, const Tensors &expected, const std::string &what) {
     for (const auto &[name, values] : expected)
       for (size_t i = 0; i < values.size(); ++i)
-        EXPECT_NEAR(found.at(name)[i], values[i], 1e-5) << what << " of " << name << ", element " << i; // f32 sums in other orders.
+        EXPECT_NEAR(found.at(name)[i], values[i], 1e-5)
+            << what << " of " << name << ", element " << i; // f32 sums in other orders.
   }
 
   TemporaryDirectory directory_;

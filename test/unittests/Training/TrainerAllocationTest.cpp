@@ -14,6 +14,7 @@
 #include "modelpar/PlanFormat/Writer.h"
 #include "runtime/training/Trainer.h"
 #include "test/unittests/Checkpoint/TestFiles.h"
+#include "test/unittests/PlanFormat/PipelinePlan.h"
 #include "test/unittests/Runtime/NoAllocation/AllocationCounter.h"
 
 #include <gtest/gtest.h>
@@ -24,9 +25,9 @@ using namespace modelpar::runtime::test;
 
 namespace {
 
-AllocationCount countAllocations(const TemporaryDirectory &directory, const std::string &data) {
+AllocationCount countAllocations(const TemporaryDirectory &directory, const planformat::Plan &plan, const std::string &data) {
   std::string error;
-  EXPECT_TRUE(planformat::writePlanFile(directory / "p.plan", linearPlan({2, 2, 2}), error)) << error;
+  EXPECT_TRUE(planformat::writePlanFile(directory / "p.plan", plan, error)) << error;
   TrainerOptions options;
   options.planPath = directory / "p.plan";
   options.data.path = data;
@@ -50,8 +51,16 @@ AllocationCount countAllocations(const TemporaryDirectory &directory, const std:
 
 TEST(TrainerAllocation, NoneWithSyntheticData) {
   TemporaryDirectory directory;
-  AllocationCount count = countAllocations(directory, "");
+  AllocationCount count = countAllocations(directory, linearPlan({2, 2, 2}), "");
   EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
+}
+
+TEST(TrainerAllocation, NoneInAPipeline) {
+  for (schedule::Kind kind : {schedule::Kind::GPipe, schedule::Kind::OneFOneB}) {
+    TemporaryDirectory directory;
+    AllocationCount count = countAllocations(directory, planformat::pipelinePlan({.kind = kind, .pp = 4, .microBatches = 8}), "");
+    EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
+  }
 }
 
 TEST(TrainerAllocation, NoneWithArrays) {
@@ -59,7 +68,7 @@ TEST(TrainerAllocation, NoneWithArrays) {
   SafetensorsWriter writer;
   ASSERT_TRUE(SafetensorsWriter::create(directory / "d.safetensors", {{"x", FileType::F64, {5, 6}}, {"y", FileType::F32, {5, 5}}}, writer).ok());
   ASSERT_TRUE(writer.finish().ok());
-  AllocationCount count = countAllocations(directory, directory / "d.safetensors");
+  AllocationCount count = countAllocations(directory, linearPlan({2, 2, 2}), directory / "d.safetensors");
   EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
 }
 
