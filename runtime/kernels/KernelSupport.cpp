@@ -45,6 +45,8 @@ Status runtime::checkOrder(const char *op, const sharding::SequenceOrder &order)
 
 Status runtime::checkArity(const char *op, const KernelArgs &args, int inputs, int outputs) {
   auto wrong = [](size_t found, int expected) {
+    if (expected == kAnyNumber)
+      return false;
     return expected < 0 ? found == 0 : found != static_cast<size_t>(expected);
   };
   if (!wrong(args.inputs.size(), inputs) && !wrong(args.outputs.size(), outputs))

@@ -61,7 +61,9 @@ Status checkOrder(const char *op, const sharding::SequenceOrder &order);
 /// Attribute "kind" of an activation, its name or its number: the number in the order of nn::ActivationKind.
 Status readActivationKind(const planformat::Instruction &instruction, int &kind);
 
-/// Negative: one or more.
+/// Of inputs or outputs: any number, none too.
+inline constexpr int kAnyNumber = -2;
+/// Any other negative number: one or more.
 Status checkArity(const char *op, const KernelArgs &args, int inputs, int outputs);
 Status elementCountError(const char *op, int64_t expected, int64_t found);
 

@@ -27,6 +27,8 @@ using runtime::TensorView;
 // DESIGN §10. Sums in another order differ by a few units of the last place of f32 (6e-8) times the square root of
 // their length.
 static constexpr double kGradientTolerance = 1e-4, kGradientFloor = 1e-6;
+/// Between a parameter's name and the stage of a replica.
+static constexpr const char *kReplicaSuffix = "@stage";
 static constexpr double kGradNormTolerance = 1e-4, kLossTolerance = 2e-5, kWeightTolerance = 1e-4;
 
 pipelines::CompileOptions compileOptions(const std::string &model, int64_t ranks) {
@@ -199,9 +201,31 @@ private:
   std::mutex mutex_;
 };
 
-void initialise(const Plan &plan, Executor &executor, const RunOptions &options) {
+/// A parameter as one stage holds it: the owner, or a replica of a tied weight.
+struct Held {
+  const planformat::Parameter *parameter;
+  std::string name; ///< Of a replica: with its stage.
+  planformat::BufferId value, gradient;
+  const std::vector<std::pair<std::string, planformat::BufferId>> *state;
+};
+
+std::vector<Held> heldBy(const Plan &plan, int stage) {
+  std::vector<Held> held;
   for (const planformat::Parameter &parameter : plan.parameters) {
-    TensorView view = executor.bufferView(parameter.value);
+    if (parameter.stage == stage)
+      held.push_back({&parameter, parameter.name, parameter.value, parameter.gradient, &parameter.state});
+    for (const planformat::Replica &replica : parameter.replicas)
+      if (replica.stage == stage)
+        held.push_back({&parameter, parameter.name + kReplicaSuffix + std::to_string(stage), replica.value, replica.gradient,
+                        &replica.state});
+  }
+  return held;
+}
+
+void initialise(const Plan &plan, Executor &executor, const RunOptions &options) {
+  for (const Held &held : heldBy(plan, executor.stageIndex())) {
+    const planformat::Parameter &parameter = *held.parameter;
+    TensorView view = executor.bufferView(held.value);
     // Wide enough that every gradient is well above rounding: norms around one, other weights of deviation 0.08.
     const bool isScale = parameter.init.kind == "ones";
     forEachElement(view, [&](int64_t local, int64_t global) {
@@ -211,7 +235,7 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
         value += std::get<2>(*options.perturbation);
       store(view, local, value);
     });
-    for (const auto &[slot, buffer] : parameter.state) {
+    for (const auto &[slot, buffer] : *held.state) {
       TensorView state = executor.bufferView(buffer);
       forEachElement(state, [&](int64_t local, int64_t) { store(state, local, 0); });
     }
@@ -221,7 +245,11 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
 Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, Gatherer &gatherer, RunResult &result) {
   initialise(plan, executor, options);
   Batches batches(plan, options.ignoreLabels);
-  if (executor.rank() == 0) {
+  // Outputs are on the last stage, whose ranks are the last: the stage is the outermost axis.
+  const int64_t stages = static_cast<int64_t>(plan.stages.size());
+  const bool reports = executor.rank() == plan.mesh.numRanks() / stages * (stages - 1);
+  const std::vector<Held> held = heldBy(plan, executor.stageIndex());
+  if (reports) {
     result.losses.reserve(static_cast<size_t>(options.steps));
     result.gradNorms.reserve(static_cast<size_t>(options.steps));
   }
@@ -235,7 +263,7 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
     scalars.epsilon = options.epsilon;
     scalars.weightDecay = options.weightDecay;
     MODELPAR_RETURN_IF_ERROR(executor.runStep(scalars, batches));
-    if (executor.rank() == 0) {
+    if (reports) {
       double loss = 0, norm = 0;
       MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", loss));
       MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", norm));
@@ -243,14 +271,14 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
       result.gradNorms.push_back(norm);
     }
     if (step == 1 && options.keepTensors)
-      for (const planformat::Parameter &parameter : plan.parameters)
-        gatherer.add(result.gradients, parameter.name, executor.bufferView(parameter.gradient));
+      for (const Held &each : held)
+        gatherer.add(result.gradients, each.name, executor.bufferView(each.gradient));
     if (options.afterStep)
       options.afterStep(executor.rank(), step);
   }
   if (options.keepTensors)
-    for (const planformat::Parameter &parameter : plan.parameters)
-      gatherer.add(result.weights, parameter.name, executor.bufferView(parameter.value));
+    for (const Held &each : held)
+      gatherer.add(result.weights, each.name, executor.bufferView(each.value));
   std::lock_guard<std::mutex> lock(gatherer.mutex());
   if (executor.rank() == 0)
     for (const runtime::Traffic &traffic : executor.traffic())
@@ -258,6 +286,21 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
   result.plannedBytes = std::max(result.plannedBytes, executor.plannedBytes());
   result.measuredBytes = std::max(result.measuredBytes, executor.measuredBytes());
   return {};
+}
+
+/// Replicas of a tied weight stay equal to it, bit by bit; they leave the map.
+void checkReplicas(TensorMap &map, const char *what, RunResult &result) {
+  for (auto it = map.begin(); it != map.end();) {
+    const size_t suffix = it->first.find(kReplicaSuffix);
+    if (suffix == std::string::npos) {
+      ++it;
+      continue;
+    }
+    const std::string owner = it->first.substr(0, suffix);
+    if (result.error.empty() && it->second != map[owner])
+      result.error = std::string(what) + " of " + it->first + " differs from its owner's";
+    it = map.erase(it);
+  }
 }
 
 } // namespace
@@ -272,6 +315,8 @@ RunResult run(const Plan &plan, const RunOptions &options) {
       plan, ranks, [&](Executor &executor) { return runRank(plan, executor, options, gatherer, result); });
   if (!status.ok())
     result.error = status.message();
+  checkReplicas(result.gradients, "gradient", result);
+  checkReplicas(result.weights, "value", result);
   return result;
 }
 

@@ -42,7 +42,7 @@ struct RunOptions {
 };
 
 struct RunResult {
-  std::string error; ///< Empty when the run succeeded.
+  std::string error; ///< Empty when the run succeeded and replicas of parameters are equal.
   std::vector<double> losses, gradNorms;
   TensorMap gradients;                         ///< After step 1, before clipping.
   TensorMap weights;                           ///< After the last step.

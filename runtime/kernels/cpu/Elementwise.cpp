@@ -67,7 +67,7 @@ struct MulOp : NoAttributes {
 
 struct SumOp : NoAttributes {
   static constexpr const char *kName = "sum";
-  static constexpr int kInputs = -1, kOutputs = 1;
+  static constexpr int kInputs = kAnyNumber, kOutputs = 1;
   template <typename T> Status run(const KernelArgs &args) {
     T *y = args.outputs[0].as<T>();
     const std::span<const TensorView> inputs = args.inputs;
@@ -77,7 +77,10 @@ struct SumOp : NoAttributes {
       T sum[kBlock];
       for (int64_t at = begin; at < end; at += kBlock) {
         const int64_t n = std::min(kBlock, end - at);
-        std::memcpy(sum, inputs[0].as<const T>() + at, n * sizeof(T));
+        if (inputs.empty()) // The sum of nothing: what a stage without parameters adds to the norm.
+          std::fill_n(sum, n, T(0));
+        else
+          std::memcpy(sum, inputs[0].as<const T>() + at, n * sizeof(T));
         for (size_t k = 1; k < inputs.size(); ++k) {
           const T *x = inputs[k].as<const T>() + at;
 #pragma omp simd

@@ -64,9 +64,11 @@ cudaError_t launchAccumulate(const Call &c) {
 }
 cudaError_t launchMul(const Call &c) { return cuda::multiply(c.stream, c.size(), c.in(0), c.in(1), c.out(0)); }
 
-/// The result may be the first operand.
+/// The result may be the first operand; the sum of nothing is zero.
 cudaError_t launchSum(const Call &c) {
   const int64_t n = c.size();
+  if (c.args.inputs.empty())
+    return n > 0 ? cudaMemsetAsync(c.out(0), 0, n * sizeof(float), c.stream) : cudaSuccess;
   if (c.args.inputs.size() == 1 && c.out(0) != c.in(0) && n > 0)
     return cudaMemcpyAsync(c.out(0), c.in(0), n * sizeof(float), cudaMemcpyDeviceToDevice, c.stream);
   for (size_t i = 1; i < c.args.inputs.size(); ++i)
@@ -162,7 +164,7 @@ cudaError_t launchSgd(const Call &c) {
 
 struct Entry {
   const char *op;
-  int inputs, outputs; ///< Negative: one or more.
+  int inputs, outputs; ///< -1: one or more; kAnyNumber.
   Status (*read)(const planformat::Instruction &, Attributes &);
   cudaError_t (*launch)(const Call &);
   bool needsPartials = false;
@@ -187,7 +189,7 @@ constexpr Entry kEntries[] = {
     {"softmax_stats_grad", 5, 1, readNone, launchSoftmaxStatsGrad},
     {"squared_error", 2, 1, readNone, launchSquaredError, true},
     {"squared_error_grad", 2, 1, readNone, launchSquaredErrorGrad},
-    {"sum", -1, 1, readNone, launchSum},
+    {"sum", kAnyNumber, 1, readNone, launchSum},
     {"sum_squares", -1, 1, readNone, launchSumSquares, true},
     {"token_loss", 4, 1, readNone, launchTokenLoss, true},
     {"token_loss_grad", 2, 2, readNone, launchTokenLossGrad},

@@ -112,6 +112,7 @@ void addElementwise(KernelCases &cases) {
   cases.push_back({"plain", "mul", {}, {a, b}, {product}});
   cases.push_back({"three", "sum", {}, {a, b, c}, {three}});
   cases.push_back({"one", "sum", {}, {a}, {a}});
+  cases.push_back({"none", "sum", {}, {}, {Tensor::zeros(a.shape)}});
 
   for (std::vector<int64_t> shape : {std::vector<int64_t>{}, {7}, {5, 7}, {3, 5, 7}}) {
     Tensor reduced = Tensor::zeros(shape);
