@@ -86,6 +86,9 @@ private:
 /// Registers all CPU kernels (called once by the executor; static initialisers are dropped from archives).
 void registerCpuKernels(KernelRegistry &registry);
 
+/// Environment variables that choose between kernels (MODELPAR_MATMUL). Error: a value that none of them knows.
+Status checkKernelEnvironment();
+
 } // namespace modelpar::runtime
 
 #endif // MODELPAR_RUNTIME_KERNELS_KERNEL_H

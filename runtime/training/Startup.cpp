@@ -9,6 +9,7 @@
 
 #include "modelpar/PlanFormat/Reader.h"
 #include "modelpar/PlanFormat/Verifier.h"
+#include "runtime/kernels/Kernel.h"
 
 #include <algorithm>
 #include <charconv>
@@ -58,6 +59,7 @@ Status runtime::checkOptions(const TrainerOptions &options) {
     return Status::invalid("--decay-steps=" + std::to_string(rate.decaySteps) +
                            " counts from the start of the run and must exceed --warmup=" +
                            std::to_string(rate.warmup));
+  MODELPAR_RETURN_IF_ERROR(checkKernelEnvironment());
   if (options.data.path.empty() && options.data.format != DataFormat::Auto)
     return Status::invalid("--data-format says how to read --data, which is missing");
   return checkOutputs(options);

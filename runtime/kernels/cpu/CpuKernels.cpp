@@ -10,6 +10,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/OneDnn.h"
 
 namespace modelpar::runtime {
 
@@ -21,6 +22,8 @@ Status unsupportedType(const char *op, planformat::DType dtype) {
 }
 
 } // namespace cpu
+
+Status checkKernelEnvironment() { return cpu::OneDnnMatmul::checkEnvironment(); }
 
 void registerCpuKernels(KernelRegistry &registry) {
   cpu::registerMatmul(registry);

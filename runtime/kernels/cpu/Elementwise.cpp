@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/ColumnSums.h"
 #include "runtime/kernels/cpu/Dropout.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
@@ -103,24 +103,14 @@ struct ReduceSumOp : NoAttributes {
       return Status();
     const int64_t rows = args.inputs[0].numElements() / columns;
     const T *x = args.inputs[0].as<const T>();
-    T *y = args.outputs[0].as<T>();
-    // Columns are divided; each is summed in the order of the rows.
-    constexpr int64_t kBlock = 64;
-    parallelFor(args.pool, columns, kBlock, [=](int64_t begin, int64_t end) {
-      double sum[kBlock];
-      for (int64_t at = begin; at < end; at += kBlock) {
-        const int64_t n = std::min(kBlock, end - at);
-        std::fill_n(sum, n, 0.0);
-        for (int64_t r = 0; r < rows; ++r) {
-          const T *row = x + r * columns + at;
+    T *const results[] = {args.outputs[0].as<T>()};
+    columnSums(args.pool, rows, columns, results,
+               [=](int64_t r, int64_t first, int64_t n, double(&sums)[1][kSumColumns]) {
+                 const T *row = x + r * columns + first;
 #pragma omp simd
-          for (int64_t i = 0; i < n; ++i)
-            sum[i] += static_cast<double>(row[i]);
-        }
-        for (int64_t i = 0; i < n; ++i)
-          y[at + i] = static_cast<T>(sum[i]);
-      }
-    });
+                 for (int64_t i = 0; i < n; ++i)
+                   sums[0][i] += static_cast<double>(row[i]);
+               });
     return Status();
   }
 };

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/ColumnSums.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
 #include <cmath>
@@ -72,30 +72,17 @@ struct LayerNormWeightGradOp {
     const auto [rows, columns] = rowsColumns(args.inputs[1]);
     const T *grad = args.inputs[0].as<const T>(), *x = args.inputs[1].as<const T>(),
             *mean = args.inputs[2].as<const T>(), *rstd = args.inputs[3].as<const T>();
-    T *weightGrad = args.outputs[0].as<T>(), *biasGrad = args.outputs[1].as<T>();
-    // Columns are divided; each is summed in the order of the rows.
-    constexpr int64_t kBlock = 64;
-    parallelFor(args.pool, columns, kBlock, [=, rows = rows, columns = columns](int64_t begin, int64_t end) {
-      double weightSum[kBlock], biasSum[kBlock];
-      for (int64_t at = begin; at < end; at += kBlock) {
-        const int64_t n = std::min(kBlock, end - at);
-        std::fill_n(weightSum, n, 0.0);
-        std::fill_n(biasSum, n, 0.0);
-        for (int64_t r = 0; r < rows; ++r) {
-          const T *g = grad + r * columns + at, *row = x + r * columns + at;
-          const T m = mean[r], s = rstd[r];
+    T *const results[] = {args.outputs[0].as<T>(), args.outputs[1].as<T>()};
+    columnSums(args.pool, rows, columns, results,
+               [=, columns = columns](int64_t r, int64_t first, int64_t n, double(&sums)[2][kSumColumns]) {
+                 const T *g = grad + r * columns + first, *row = x + r * columns + first;
+                 const T m = mean[r], s = rstd[r];
 #pragma omp simd
-          for (int64_t i = 0; i < n; ++i) {
-            weightSum[i] += static_cast<double>(g[i] * ((row[i] - m) * s));
-            biasSum[i] += static_cast<double>(g[i]);
-          }
-        }
-        for (int64_t i = 0; i < n; ++i) {
-          weightGrad[at + i] = static_cast<T>(weightSum[i]);
-          biasGrad[at + i] = static_cast<T>(biasSum[i]);
-        }
-      }
-    });
+                 for (int64_t i = 0; i < n; ++i) {
+                   sums[0][i] += static_cast<double>(g[i] * ((row[i] - m) * s));
+                   sums[1][i] += static_cast<double>(g[i]);
+                 }
+               });
     return Status();
   }
 };

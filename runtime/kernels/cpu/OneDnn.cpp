@@ -16,7 +16,7 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <cstring>
+#include <string_view>
 
 #ifdef MODELPAR_HAVE_ONEDNN
 #include <array>
@@ -28,6 +28,14 @@ extern "C" void omp_set_num_threads(int);
 
 using namespace modelpar::runtime;
 using namespace modelpar::runtime::cpu;
+
+static constexpr const char *kVariable = "MODELPAR_MATMUL";
+
+/// What the environment says; the built-in product where it says nothing.
+static std::string_view requested() {
+  const char *name = std::getenv(kVariable);
+  return name ? name : "builtin";
+}
 
 #ifdef MODELPAR_HAVE_ONEDNN
 
@@ -96,10 +104,7 @@ struct OneDnnMatmul::Cache {
 };
 
 bool OneDnnMatmul::selected() {
-  static const bool value = [] {
-    const char *name = std::getenv("MODELPAR_MATMUL");
-    return name && std::strcmp(name, "onednn") == 0;
-  }();
+  static const bool value = requested() == "onednn";
   return value;
 }
 
@@ -144,6 +149,13 @@ Status OneDnnMatmul::run(ThreadPool *, int64_t, int64_t, int64_t, Matrix<const f
 }
 
 #endif
+
+Status OneDnnMatmul::checkEnvironment() {
+  const std::string_view name = requested();
+  if (name == "builtin" || name == "onednn")
+    return Status();
+  return Status::invalid(std::string(kVariable) + ": expected builtin or onednn, found '" + std::string(name) + "'");
+}
 
 OneDnnMatmul::OneDnnMatmul() = default;
 OneDnnMatmul::~OneDnnMatmul() = default;

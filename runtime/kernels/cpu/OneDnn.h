@@ -29,6 +29,8 @@ public:
   OneDnnMatmul(OneDnnMatmul &&) noexcept;
   OneDnnMatmul &operator=(OneDnnMatmul &&) noexcept;
 
+  /// Error: MODELPAR_MATMUL is set to something else than "builtin" or "onednn".
+  static Status checkEnvironment();
   /// True when the environment asks for oneDNN and the build has it.
   static bool selected();
 

@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/ColumnSums.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
 #include <cmath>
@@ -81,25 +81,15 @@ struct RmsNormWeightGradOp {
     const auto [rows, columns] = rowsColumns(args.inputs[1]);
     const T *grad = args.inputs[0].as<const T>(), *x = args.inputs[1].as<const T>(),
             *rstd = args.inputs[2].as<const T>();
-    T *weightGrad = args.outputs[0].as<T>();
-    // Columns are divided; each is summed in the order of the rows.
-    constexpr int64_t kBlock = 64;
-    parallelFor(args.pool, columns, kBlock, [=, rows = rows, columns = columns](int64_t begin, int64_t end) {
-      double sum[kBlock];
-      for (int64_t at = begin; at < end; at += kBlock) {
-        const int64_t n = std::min(kBlock, end - at);
-        std::fill_n(sum, n, 0.0);
-        for (int64_t r = 0; r < rows; ++r) {
-          const T *g = grad + r * columns + at, *row = x + r * columns + at;
-          const T s = rstd[r];
+    T *const results[] = {args.outputs[0].as<T>()};
+    columnSums(args.pool, rows, columns, results,
+               [=, columns = columns](int64_t r, int64_t first, int64_t n, double(&sums)[1][kSumColumns]) {
+                 const T *g = grad + r * columns + first, *row = x + r * columns + first;
+                 const T s = rstd[r];
 #pragma omp simd
-          for (int64_t i = 0; i < n; ++i)
-            sum[i] += static_cast<double>(g[i] * (row[i] * s));
-        }
-        for (int64_t i = 0; i < n; ++i)
-          weightGrad[at + i] = static_cast<T>(sum[i]);
-      }
-    });
+                 for (int64_t i = 0; i < n; ++i)
+                   sums[0][i] += static_cast<double>(g[i] * (row[i] * s));
+               });
     return Status();
   }
 };
