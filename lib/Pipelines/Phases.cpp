@@ -46,6 +46,11 @@ void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
 }
 
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
+  // Blocks are the model's layers. A pipeline with more stages than that needs smaller ones, with gradients of their own.
+  nn::NNSplitBlocksOptions split;
+  split.minCalls = options.pp;
+  if (options.pp > 1)
+    manager.addPass(nn::createNNSplitBlocks(split));
   // The model is one forward pass over global tensors. Gradients come before any decision about placement, so that
   // backward communication follows from the backward ops' own rules.
   manager.addPass(nn::createNNDifferentiate());

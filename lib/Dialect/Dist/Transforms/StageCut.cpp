@@ -190,7 +190,7 @@ LogicalResult dist::assignStages(func::FuncOp step, const sharding::Mesh &mesh, 
     return emitError(step.getLoc()) << "pp=" << stages << " needs " << stages - 1 << " cut points, the model has "
                                     << std::max<int64_t>(static_cast<int64_t>(times.size()) - 1, 0)
                                     << ": it can be cut between its " << times.size()
-                                    << " blocks, and every stage needs one of its own";
+                                    << " blocks, and every stage needs one of its own (blocks are split where a single tensor crosses)";
   std::vector<int> cut = sharding::cutContiguous(times, static_cast<int>(stages));
   Builder builder(step.getContext());
   auto setStage = [&](func::CallOp op, int64_t stage) {

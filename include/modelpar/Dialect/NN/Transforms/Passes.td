@@ -10,6 +10,28 @@
 
 include "mlir/Pass/PassBase.td"
 
+def NNSplitBlocks : Pass<"nn-split-blocks", "::mlir::ModuleOp"> {
+  let summary = "Cut blocks in two until there is a call for every pipeline stage";
+  let description = [{
+    A pipeline is cut between calls of `@step`. While there are fewer than `min-calls`, the block with the most work is cut in two, between two
+    ops that one tensor crosses (parameters and inputs of the step aside: every stage has its own), as evenly as such places allow:
+    a transformer's layer behind the residual of its attention. Nothing happens where there are calls enough, or no such place is left.
+
+    Precondition and postcondition: a module of phase `import`.
+
+    ```mlir
+    %1 = call @layer(%0, %v, %w) {nn.instance = 0 : i64} : ...
+    ```
+    becomes
+    ```mlir
+    %1 = call @layer_front(%0, %v) {nn.instance = 0 : i64} : ...
+    %2 = call @layer_back(%1, %w) {nn.instance = 0 : i64} : ...
+    ```
+  }];
+  let options = [Option<"minCalls", "min-calls", "int64_t", "1", "how many calls @step is to have at least">];
+  let dependentDialects = ["::modelpar::nn::NNDialect", "::mlir::func::FuncDialect"];
+}
+
 def NNDifferentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
   let summary = "Make the whole training step of a forward step";
   let description = [{
