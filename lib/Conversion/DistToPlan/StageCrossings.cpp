@@ -15,9 +15,10 @@ using namespace modelpar;
 LogicalResult StageCrossings::find() {
   for (Operation &op : step_.getBody().front())
     for (OpOperand &operand : op.getOpOperands())
-      for (int64_t stage : parts_.runsIn(&op))
-        if (parts_.partOf(operand.get()) != Part::Read && parts_.usesIn(operand, stage) && failed(addUse(operand, stage)))
-          return failure();
+      if (parts_.partOf(operand.get()) != Part::Read)
+        for (int64_t stage : parts_.usedIn(operand))
+          if (failed(addUse(operand, stage)))
+            return failure();
   nameAll();
   return success();
 }

@@ -185,9 +185,7 @@ LogicalResult StepParts::findMade(Operation &op) {
 Stages StepParts::neededBy(Value value) const {
   Stages needed;
   for (OpOperand &use : value.getUses())
-    for (int64_t stage : runsIn(use.getOwner()))
-      if (usesIn(use, stage))
-        needed.insert(stage);
+    needed.merge(usedIn(use));
   return needed;
 }
 
@@ -213,13 +211,13 @@ Stages StepParts::runsIn(Operation *op) const {
   return stages;
 }
 
-bool StepParts::usesIn(OpOperand &operand, int64_t stage) const {
+Stages StepParts::usedIn(OpOperand &operand) const {
   Operation *op = operand.getOwner();
+  if (isa<dist::AllReduceOp>(op)) // One result for each operand; a grouped one has hundreds.
+    return madeIn(op->getResult(operand.getOperandNumber()));
   if (auto parts = dyn_cast<dist::StagePartsOp>(op))
-    return parts.getStages()[operand.getOperandNumber()] == stage;
-  if (isa<dist::AllReduceOp>(op))
-    return madeIn(op->getResult(operand.getOperandNumber())).count(stage);
-  return true;
+    return intersect(madeIn(parts.getResult()), {parts.getStages()[operand.getOperandNumber()]});
+  return runsIn(op);
 }
 
 LogicalResult StepParts::assign() {

@@ -47,8 +47,9 @@ public:
   const Stages &madeIn(mlir::Value value) const { return made_.find(value)->second; }
   /// The stages that run the op, or one of its results for an all_reduce of many.
   Stages runsIn(mlir::Operation *op) const;
-  /// Operand `operand` is used by what of the op runs in the stage.
-  bool usesIn(mlir::OpOperand &operand, int64_t stage) const;
+  /// The stages in which an operand is used: those that run what the op does with it.
+  Stages usedIn(mlir::OpOperand &operand) const;
+  bool usesIn(mlir::OpOperand &operand, int64_t stage) const { return usedIn(operand).count(stage); }
   /// An accumulated value is complete only after all micro-batches.
   static bool isAccumulated(mlir::Value value) { return value.getDefiningOp<dist::AccumulateOp>() != nullptr; }
 
