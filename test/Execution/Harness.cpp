@@ -297,8 +297,8 @@ void checkReplicas(TensorMap &map, const char *what, RunResult &result) {
       continue;
     }
     const std::string owner = it->first.substr(0, suffix);
-    if (result.error.empty() && it->second != map[owner])
-      result.error = std::string(what) + " of " + it->first + " differs from its owner's";
+    if (result.replicaMismatch.empty() && it->second != map[owner])
+      result.replicaMismatch = std::string(what) + " of " + it->first + " differs from its owner's";
     it = map.erase(it);
   }
 }
@@ -362,6 +362,8 @@ static void compareGradients(const TensorMap &one, const TensorMap &parallel, Ag
 
 Agreement compare(const RunResult &one, const RunResult &parallel) {
   Agreement agreement;
+  if (!one.replicaMismatch.empty() || !parallel.replicaMismatch.empty())
+    agreement.weights = INFINITY;
   compareGradients(one.gradients, parallel.gradients, agreement);
   agreement.gradNorms = worstRelative(one.gradNorms, parallel.gradNorms, kGradNormTolerance);
   agreement.losses = worstRelative(one.losses, parallel.losses, kLossTolerance);

@@ -109,6 +109,7 @@ TEST_P(Pipeline, EqualsOneRank) {
   RunOptions options = runOptions(c);
   RunResult plain = run(compiled.plan, options);
   ASSERT_EQ(plain.error, "");
+  EXPECT_EQ(plain.replicaMismatch, "");
   Agreement agreement = compare(one, plain);
   std::printf("  %s\n", agreement.toString().c_str());
   EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();

@@ -44,10 +44,10 @@ struct TestMutateReductions : PassWrapper<TestMutateReductions, OperationPass<Mo
   Option<std::string> mode{*this, "mode", llvm::cl::desc("double, drop or misplace"), llvm::cl::init("drop")};
   Option<bool> raw{*this, "raw", llvm::cl::desc("do not patch types"), llvm::cl::init(false)};
 
-  /// An axis of space that the reduction does not go over; empty when the mesh has none.
+  /// An axis of space that the reduction does not go over; empty when the mesh has none. Not that of stages, which run different programs.
   std::optional<sharding::AxisRef> otherAxis(AxesAttr axes) const {
     for (const sharding::MeshAxis &axis : mesh.axes())
-      if (!axis.isTime() && llvm::none_of(axes.getValue(), [&](const auto &used) { return used.name == axis.name; }))
+      if (!axis.isTime() && axis.name != sharding::kStageAxis && llvm::none_of(axes.getValue(), [&](const auto &used) { return used.name == axis.name; }))
         return mesh.axis(axis.name);
     return std::nullopt;
   }
