@@ -134,6 +134,7 @@ std::vector<Case> cases() {
   for (const char *model : {"gpt2-tiny", "llama-tiny"}) {
     list.push_back({model, 2, 2, "1f1b", "sgd", 1, 1, false, 5});
     list.push_back({model, 3, 1, "gpipe", "adamw", 1, 1, false, 5});
+    list.push_back({model, 8, 1, "1f1b", "adamw"}); // Layers cut behind their attention.
     list.push_back({model, 2, 1, "1f1b", "sgd", 2});
     list.push_back({model, 2, 2, "1f1b", "sgd", 1, 2});
     list.push_back({model, 2, 2, "1f1b", "adamw", 1, 2, true});

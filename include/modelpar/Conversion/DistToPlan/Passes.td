@@ -24,6 +24,11 @@ def DistStage : Pass<"dist-stage", "::mlir::ModuleOp"> {
     parameters themselves. Each `dist.accumulate` stands in the program of its last contribution; an `nn.sum` that only it reads (the
     gradients of a shared parameter's uses) is gone, so each contribution is added when it is made.
 
+    With several stages (`dist.stage` on calls) each has its programs. A call runs in its stage; after the loop an op runs where its operands are
+    and its results are needed, and a `dist.stage_parts` leaves each stage its own part. What crosses stages is received at the start (`dist.recv`)
+    and sent at the end (`dist.send`) of the forward programs, or of the backward programs, hop by hop between neighbours. A stage that uses a
+    parameter which another one updates gets an update of its own: the update function reduced to that parameter (`.replica`).
+
     ```mlir
     func.func @step(%x: !x {nn.input = "x"}) -> (!l {nn.output = "loss"}) {
       %w = nn.read_parameter @w : !w
@@ -47,9 +52,10 @@ def ConvertDistToPlan : Pass<"convert-dist-to-plan", "::mlir::ModuleOp"> {
     Every block function becomes one `plan.block`, every program a `plan.program`, values become buffers. A result may take the bytes
     of an operand that dies in its op when the op allows it (InPlaceOpInterface). What a block returns is written straight into the
     caller's buffer; what a program returns, into the stage's buffers; parameters are read and updated where they are.
-    Collectives go to stream 1, everything else to stream 0.
+    Collectives go to stream 1, everything else to stream 0. What a program sends or receives is in buffers of the stage, listed by
+    `plan.channel`; a value that was written over a received one is sent from there.
 
-    Precondition: phase `staged`, no `dist.reshard`.
+    Precondition: phase `staged`, no `dist.reshard`; every send has its receive.
 
     Postcondition: only plan ops; no events, schedule and offsets yet (`plan-schedule`, `plan-insert-events`, `plan-allocate`).
   }];
