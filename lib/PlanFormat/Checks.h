@@ -74,9 +74,6 @@ struct ProgramEffects {
 ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program &program, const std::string &where,
                             Findings &findings);
 
-/// The axis whose coordinate is the stage.
-inline constexpr std::string_view kStageAxis = "pp";
-
 /// Channels whose ends fit, and a replay of all stages' exchanges and collectives over stages: no deadlock.
 void checkStages(const Plan &plan, Findings &findings);
 

@@ -23,6 +23,7 @@ namespace modelpar::planformat {
 namespace {
 
 using sharding::AxisRef;
+using sharding::kStageAxis;
 
 /// A collective over the stage axis in a program, its calls expanded.
 struct Crossing {

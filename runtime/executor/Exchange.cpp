@@ -29,7 +29,7 @@ Status Exchanges::load(Binding &binding) {
     return Status::unavailable("the plan's stages send to each other, which communicator \"" +
                                std::string(binding.communicator.kind()) + "\" cannot do");
   MODELPAR_RETURN_IF_ERROR(binding.checkHostCommunication());
-  const sharding::AxisRef axis = plan.mesh.axis("pp");
+  const sharding::AxisRef axis = plan.mesh.axis(sharding::kStageAxis);
   return binding.communicator.createGroup(sharding::groupOf(plan.mesh, binding.communicator.rank(), {axis}), axis.name,
                                           kExchangeTag, group_);
 }

@@ -280,9 +280,11 @@ Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, 
     for (const Held &each : held)
       gatherer.add(result.weights, each.name, executor.bufferView(each.value));
   std::lock_guard<std::mutex> lock(gatherer.mutex());
+  std::map<std::string, int64_t> &sent = result.sentBytesByRank[static_cast<size_t>(executor.rank())];
+  for (const runtime::Traffic &traffic : executor.traffic())
+    sent[traffic.axes] = traffic.bytes;
   if (executor.rank() == 0)
-    for (const runtime::Traffic &traffic : executor.traffic())
-      result.sentBytes[traffic.axes] = traffic.bytes;
+    result.sentBytes = sent;
   result.plannedBytes = std::max(result.plannedBytes, executor.plannedBytes());
   result.measuredBytes = std::max(result.measuredBytes, executor.measuredBytes());
   return {};
@@ -307,6 +309,7 @@ void checkReplicas(TensorMap &map, const char *what, RunResult &result) {
 
 RunResult run(const Plan &plan, const RunOptions &options) {
   RunResult result;
+  result.sentBytesByRank.resize(static_cast<size_t>(plan.mesh.numRanks()));
   Gatherer gatherer;
   runtime::RunRanksOptions ranks;
   ranks.executor.numThreads = options.numThreads;

@@ -49,6 +49,7 @@ struct RunResult {
   TensorMap weights;                           ///< After the last step.
   int64_t plannedBytes = 0, measuredBytes = 0; ///< Maximum over ranks.
   std::map<std::string, int64_t> sentBytes;    ///< Of rank 0, by axes, in all steps.
+  std::vector<std::map<std::string, int64_t>> sentBytesByRank;
 };
 
 /// Reads models/<name> of the source tree and compiles it for `ranks` ranks; fails the current test on an error.

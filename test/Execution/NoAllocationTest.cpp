@@ -75,7 +75,7 @@ namespace {
 
 constexpr int kSteps = 6;
 
-class NoAllocation : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+class NoAllocation : public ::testing::TestWithParam<std::tuple<int64_t, int64_t, int64_t>> {};
 
 TEST(Interposer, Counts) {
   counting = true;
@@ -87,11 +87,12 @@ TEST(Interposer, Counts) {
 }
 
 TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
-  auto [tp, dp] = GetParam();
+  auto [tp, dp, pp] = GetParam();
   for (const char *model : {"mlp.json", "gpt2-tiny.json", "llama-tiny.json"}) {
-    pipelines::CompileOptions options = compileOptions(model, tp * dp);
+    pipelines::CompileOptions options = compileOptions(model, tp * dp * pp);
     options.tp = tp;
     options.dp = dp;
+    options.pp = pp;
     options.microBatch = 2;
     if (std::string(model) != "mlp.json")
       options.sequence = 16;
@@ -101,7 +102,7 @@ TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
     RunOptions runOptions;
     runOptions.steps = kSteps;
     runOptions.keepTensors = false;
-    runOptions.afterStep = [&warm, ranks = tp * dp](int64_t, int64_t step) {
+    runOptions.afterStep = [&warm, ranks = tp * dp * pp](int64_t, int64_t step) {
       if (step == 2 && warm.fetch_add(1) + 1 == ranks)
         counting = true; // All ranks are through two steps.
       if (step == kSteps)
@@ -115,9 +116,11 @@ TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Meshes, NoAllocation,
-                         ::testing::Values(std::pair<int64_t, int64_t>{1, 1}, std::pair<int64_t, int64_t>{2, 2}),
+                         ::testing::Values(std::tuple(1, 1, 1), std::tuple(2, 2, 1), std::tuple(1, 1, 4), std::tuple(2, 1, 2)),
                          [](const auto &info) {
-                           return "tp" + std::to_string(info.param.first) + "_dp" + std::to_string(info.param.second);
+                           return "tp" + std::to_string(std::get<0>(info.param)) + "_dp" +
+                                  std::to_string(std::get<1>(info.param)) + "_pp" +
+                                  std::to_string(std::get<2>(info.param));
                          });
 
 } // namespace
