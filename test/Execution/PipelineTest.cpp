@@ -139,10 +139,66 @@ std::vector<Case> cases() {
     list.push_back({model, 2, 2, "1f1b", "sgd", 1, 2});
     list.push_back({model, 2, 2, "1f1b", "adamw", 1, 2, true});
     list.push_back({model, 2, 1, "gpipe", "sgd", 2, 2, true});
+    // Shares of 3 and 2, so that the last micro-batch of one rank is empty and nothing of it crosses.
+    list.push_back({model, 2, 1, "1f1b", "sgd", 2, 1, false, 4, 5});
   }
   return list;
 }
 
 INSTANTIATE_TEST_SUITE_P(Plans, Pipeline, ::testing::ValuesIn(cases()), caseName);
+
+/// Dropout in every place of gpt2; a llama with tied weights, which is cut into its embedding, two layers and its head.
+class Variant : public ::testing::TestWithParam<std::pair<const char *, std::string>> {};
+
+TEST_P(Variant, EqualsOneRank) {
+  auto [name, text] = GetParam();
+  const Case one{name, 1, 8, "1f1b", "adamw"};
+  const RunResult reference = run(compileText(text, optionsOf(one)).plan, runOptions(one));
+  ASSERT_EQ(reference.error, "");
+  for (int64_t pp : {2, 4}) {
+    const Case c{name, pp, 1, "1f1b", "adamw"};
+    const RunResult result = run(compileText(text, optionsOf(c)).plan, runOptions(c));
+    ASSERT_EQ(result.error, "");
+    EXPECT_EQ(result.replicaMismatch, "");
+    const Agreement agreement = compare(reference, result);
+    EXPECT_LE(agreement.worst(), 1.0) << "pp=" << pp << ": " << agreement.toString();
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Plans, Variant,
+    ::testing::Values(
+        std::pair("gpt2_tiny_dropout", std::string(R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32,
+          "n_layer": 2, "n_head": 4, "resid_pdrop": 0.2, "embd_pdrop": 0.1, "attn_pdrop": 0.3})")),
+        std::pair("llama_tiny_tied", std::string(R"({"model_type": "llama", "vocab_size": 96, "max_position_embeddings": 32,
+          "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
+          "head_dim": 6, "attention_bias": true, "mlp_bias": true, "tie_word_embeddings": true})"))),
+    [](const auto &info) { return std::string(info.param.first); });
+
+/// The most micro-batches that any activation of the stage is kept for.
+int32_t slotsOf(const planformat::Stage &stage) {
+  int32_t slots = 0;
+  for (const planformat::Buffer &buffer : stage.buffers)
+    if (buffer.kind == planformat::Buffer::Kind::Activation)
+      slots = std::max(slots, buffer.slots);
+  return slots;
+}
+
+// What gpipe keeps of every micro-batch, 1f1b keeps of as many as there are stages behind, the own one included.
+TEST(Pipeline_gpt2_tiny, KeepsMicroBatchesInFlight) {
+  for (int64_t pp : {2, 4})
+    for (const char *schedule : {"gpipe", "1f1b"}) {
+      const Case c{"gpt2-tiny", pp, 1, schedule, "sgd"};
+      const pipelines::CompileResult compiled = compileText(modelText(c), optionsOf(c));
+      ASSERT_TRUE(compiled.ok);
+      for (int64_t stage = 0; stage < pp; ++stage) {
+        // A stage may hold one more that it has received ahead.
+        const int64_t kept = std::string(schedule) == "gpipe" ? 8 : pp - stage;
+        EXPECT_GE(slotsOf(compiled.plan.stages[stage]), kept) << schedule << ", stage " << stage << " of " << pp;
+        EXPECT_LE(slotsOf(compiled.plan.stages[stage]), stage == 0 ? kept : std::min<int64_t>(kept + 1, 8))
+            << schedule << ", stage " << stage << " of " << pp;
+      }
+    }
+}
 
 } // namespace
