@@ -2,7 +2,9 @@
 """Training throughput (tokens per second, median over steps after the first) of modelpar-run, with PyTorch eager on the same model, batch and
 number of threads in the same run where --python names an interpreter that has torch and transformers.
 
-Usage: benchmarks/train_throughput.py [--model gpt2-tiny.json] [--batch 8] [--seq 128] [--steps 12] [--threads 2] [--python PYTHON]
+Usage: benchmarks/train_throughput.py [--model gpt2-tiny.json] [--batch 8] [--seq 128] [--steps 12] [--threads 2] [--cp N] [--pp N] [--python PYTHON]
+
+--cp and --pp add a run whose sequence is split over N ranks (ring attention) or whose layers are (pipeline stages).
 """
 import argparse
 import json
@@ -47,13 +49,17 @@ def main():
     parser.add_argument("--seq", type=int, default=128)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--cp", type=int, default=1, help="a run with the sequence split over so many ranks")
+    parser.add_argument("--pp", type=int, default=1, help="a run with so many pipeline stages")
     parser.add_argument("--python", help="interpreter with torch and transformers")
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "bin")
     args = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for ranks, flags in ((1, []), (2, ["--dp=2"]), (2, ["--tp=2"])):
+        plans = [(1, []), (2, ["--dp=2"]), (2, ["--tp=2"])]
+        plans += [(ranks, [f"--{axis}={ranks}"]) for axis, ranks in (("cp", args.cp), ("pp", args.pp)) if ranks > 1]
+        for ranks, flags in plans:
             rows.append((f"modelpar, {ranks} rank(s) {' '.join(flags)}", modelpar(args, folder, ranks, flags)))
         if args.python:
             config = json.loads((ROOT / "models" / args.model).read_text())
