@@ -18,6 +18,7 @@
 #include "modelpar/Schedule/Rendezvous.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace modelpar::planformat {
 namespace {
@@ -33,9 +34,13 @@ struct Crossing {
   std::vector<size_t> members; ///< Stages.
 };
 
+/// Blocks that call blocks could expand without bound.
+constexpr size_t kMaxCrossings = size_t{1} << 16;
+
 class StagesChecker {
 public:
-  StagesChecker(const Plan &plan, Findings &findings) : plan_(plan), findings_(findings) {}
+  StagesChecker(const Plan &plan, Findings &findings)
+      : plan_(plan), findings_(findings), crosses_(plan.blocks.size()) {}
 
   void check() {
     if (plan_.mesh.size(kStageAxis) != static_cast<int64_t>(plan_.stages.size()))
@@ -65,20 +70,20 @@ private:
             findings_.add("type " + std::to_string(t), "splits a dimension over axis pp, whose coordinates are stages");
     for (size_t s = 0; s < plan_.stages.size(); ++s) {
       for (const Buffer &buffer : plan_.stages[s].buffers)
-        partialHere(s, buffer.type, stageText(s) + ", buffer " + buffer.name);
+        partialHere(s, buffer.type, [&] { return "buffer " + buffer.name; });
       for (const Program &program : plan_.stages[s].programs)
         for (size_t v = 0; v < program.body.values.size(); ++v)
           partialHere(s, program.body.values[v].type,
-                      stageText(s) + ", program " + program.body.name + ", value " + std::to_string(v));
+                      [&] { return "program " + program.body.name + ", value " + std::to_string(v); });
     }
   }
 
   /// A value that is partial over some stages lives on those.
-  void partialHere(size_t stage, TypeId type, const std::string &where) {
+  template <typename Where> void partialHere(size_t stage, TypeId type, Where where) {
     for (const sharding::PartialAxis &partial : plan_.types[type].sharding.partial)
       if (partial.axis.name == kStageAxis && !partial.axis.subset.empty() &&
           !std::binary_search(partial.axis.subset.begin(), partial.axis.subset.end(), static_cast<int64_t>(stage)))
-        findings_.add(where,
+        findings_.add(stageText(stage) + ", " + where(),
                       "is partial over " + toText(plan_.mesh, partial.axis) + ", to which this stage does not belong");
   }
 
@@ -174,34 +179,60 @@ private:
                                    std::to_string(transfer.microBatch) + (sends ? " to " : " from ") + stageText(peer));
   }
 
+  static bool overStages(const Instruction &i) {
+    return i.kind == Instruction::Kind::Collective &&
+           std::any_of(i.axes.begin(), i.axes.end(), [](const AxisRef &axis) { return axis.name == kStageAxis; });
+  }
+
+  /// Blocks call each other without cycles; most have nothing to look for.
+  bool crosses(int32_t block) {
+    std::optional<bool> &known = crosses_[block];
+    if (!known) {
+      known = false;
+      for (const Instruction &i : plan_.blocks[block].instructions)
+        if (overStages(i) || (i.kind == Instruction::Kind::Call && crosses(i.block))) {
+          known = true;
+          break;
+        }
+    }
+    return *known;
+  }
+
   /// Adds the collectives of a body that cross stages, in the order of the list.
   void cross(size_t stage, const Body &body, const std::string &where, std::vector<Crossing> &out) {
     for (size_t n = 0; n < body.instructions.size(); ++n) {
       const Instruction &i = body.instructions[n];
-      if (i.kind == Instruction::Kind::Call) {
+      const bool calls = i.kind == Instruction::Kind::Call && crosses(i.block);
+      if (!calls && !overStages(i))
+        continue;
+      if (out.size() >= kMaxCrossings)
+        return findings_.add(where,
+                             "expands to more than " + std::to_string(kMaxCrossings) + " collectives over stages");
+      if (calls)
         cross(stage, plan_.blocks[i.block], where + ", block " + plan_.blocks[i.block].name, out);
-        continue;
-      }
-      std::vector<AxisRef> stageAxes;
-      std::copy_if(i.axes.begin(), i.axes.end(), std::back_inserter(stageAxes),
-                   [](const AxisRef &axis) { return axis.name == kStageAxis; });
-      if (i.kind != Instruction::Kind::Collective || stageAxes.empty())
-        continue;
-      Crossing crossing{
-          where + ", " + describe(body, n), i.op + " " + std::string(sharding::name(i.reduce)) + " over", "", {}};
-      for (const AxisRef &axis : i.axes)
-        crossing.axes += " " + toText(plan_.mesh, axis);
-      crossing.content += crossing.axes + " on stream " + std::to_string(i.stream) + " of";
-      for (ValueId input : i.inputs)
-        crossing.content += " " + describe(plan_.types[body.values[input].type]);
-      sharding::Mesh stages({{std::string(kStageAxis), plan_.mesh.size(kStageAxis)}});
-      for (int64_t member : sharding::groupOf(stages, static_cast<int64_t>(stage), stageAxes))
-        crossing.members.push_back(static_cast<size_t>(member));
-      if (std::find(crossing.members.begin(), crossing.members.end(), stage) == crossing.members.end())
-        findings_.add(crossing.where, "enters a group over" + crossing.axes + ", to which stage " +
-                                          std::to_string(stage) + " does not belong");
-      out.push_back(std::move(crossing));
+      else
+        out.push_back(crossing(stage, body, i, where + ", " + describe(body, n)));
     }
+  }
+
+  Crossing crossing(size_t stage, const Body &body, const Instruction &i, const std::string &where) {
+    Crossing result{where, i.op + " " + std::string(sharding::name(i.reduce)) + " over", "", {}};
+    std::vector<AxisRef> stageAxes;
+    for (const AxisRef &axis : i.axes) {
+      result.axes += " " + toText(plan_.mesh, axis);
+      if (axis.name == kStageAxis)
+        stageAxes.push_back(axis);
+    }
+    result.content += result.axes + " on stream " + std::to_string(i.stream) + " of";
+    for (ValueId input : i.inputs)
+      result.content += " " + describe(plan_.types[body.values[input].type]);
+    sharding::Mesh stages({{std::string(kStageAxis), plan_.mesh.size(kStageAxis)}});
+    for (int64_t member : sharding::groupOf(stages, static_cast<int64_t>(stage), stageAxes))
+      result.members.push_back(static_cast<size_t>(member));
+    if (std::find(result.members.begin(), result.members.end(), stage) == result.members.end())
+      findings_.add(where, "enters a group over" + result.axes + ", to which stage " + std::to_string(stage) +
+                               " does not belong");
+    return result;
   }
 
   //===--------------------------------------------------------------------===//
@@ -226,6 +257,7 @@ private:
 
   const Plan &plan_;
   Findings &findings_;
+  std::vector<std::optional<bool>> crosses_; ///< Per block: has it a collective over stages.
   std::vector<std::vector<size_t>> groups_;
   std::map<std::string, size_t> groupIds_;
   std::map<std::string, int64_t> contentIds_;

@@ -24,6 +24,9 @@ using testing::HasSubstr;
 
 namespace {
 
+/// Types of the plan: the sum of squares before and after the stages' sums are joined.
+constexpr TypeId Squares = 10, Whole = 9;
+
 std::string findings(const Plan &plan) {
   std::string text;
   for (const Finding &finding : verifyPlan(plan))
@@ -333,6 +336,34 @@ TEST(VerifyPipeline, AGroupOverSomeStagesIsEnteredByThose) {
       },
       {.pp = 3});
   EXPECT_THAT(found, HasSubstr("stage 1, program update, instruction 1 (all_reduce, stream 1)"));
+}
+
+// 2^20 collectives: refused before they are expanded.
+TEST(VerifyPipeline, BlocksThatCallBlocksWithoutBound) {
+  std::string found = findingsAfter([](Plan &p) {
+    for (int32_t level = 0; level < 20; ++level) {
+      Body block;
+      block.name = "level" + std::to_string(level);
+      BodyBuilder b(p, block);
+      if (level == 0) {
+        ValueId in = b.local(Squares), out = b.local(Whole);
+        b.kernel("fill", {}, {in});
+        for (int n = 0; n < 2; ++n)
+          b.collective("all_reduce", {p.mesh.axis("pp")}, {in}, {out}, {}, -1).stream = 0;
+      } else {
+        b.call(level - 1, {}, {});
+        b.call(level - 1, {}, {});
+      }
+      p.blocks.push_back(block);
+    }
+    for (Stage &stage : p.stages) {
+      BodyBuilder b(p, stage.programs[kPipelineUpdate].body);
+      b.call(19, {}, {});
+      stage.arenaBytes = stage.transientOffset + stage.programs[kPipelineUpdate].body.frameBytes;
+      stage.memory = {{"all", stage.arenaBytes}};
+    }
+  });
+  EXPECT_THAT(found, HasSubstr("expands to more than 65536 collectives over stages"));
 }
 
 TEST(VerifyPipeline, StagesReduceTheSame) {
