@@ -112,6 +112,16 @@ static std::string explainSharding(const Plan &plan, const planformat::Parameter
   return text + "]";
 }
 
+/// Where a pipeline keeps the parameter: ` stage 0, copies on 3`.
+static std::string explainStages(const Plan &plan, const planformat::Parameter &parameter) {
+  if (plan.stages.size() == 1)
+    return "";
+  std::string text = " stage " + std::to_string(parameter.stage);
+  for (const planformat::Replica &replica : parameter.replicas)
+    text += (&replica == &parameter.replicas.front() ? ", copies on " : ", ") + std::to_string(replica.stage);
+  return text;
+}
+
 std::string explain(const Plan &plan) {
   std::string text = plan.modelName + ": " + std::to_string(countParameters(plan)) + " parameters on " +
                      std::to_string(plan.mesh.numRanks()) + " ranks:";
@@ -128,7 +138,7 @@ std::string explain(const Plan &plan) {
   }
   text += "parameters:\n";
   for (const planformat::Parameter &parameter : plan.parameters)
-    text += "  " + parameter.name + " " + explainSharding(plan, parameter) + "\n";
+    text += "  " + parameter.name + " " + explainSharding(plan, parameter) + explainStages(plan, parameter) + "\n";
   return text;
 }
 

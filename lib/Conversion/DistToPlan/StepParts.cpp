@@ -129,8 +129,10 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
     return success();
   }
   if (isa<dist::AllReduceOp>(op)) {
-    for (auto [operand, result] : llvm::zip_equal(op.getOperands(), op.getResults()))
-      made_[result] = Stages(madeIn(operand)); // A copy: the map may move when it grows.
+    for (auto [operand, result] : llvm::zip_equal(op.getOperands(), op.getResults())) {
+      Stages stages = isRead(operand) ? all_ : madeIn(operand); // A copy: the map grows.
+      made_[result] = std::move(stages);
+    }
     return success();
   }
   Stages stages = all_;
