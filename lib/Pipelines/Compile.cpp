@@ -100,7 +100,7 @@ void Compilation::record(mlir::Diagnostic &diagnostic) {
   if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
     result_.errors.push_back(text);
   else
-    result_.warnings.push_back(text);
+    (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark ? result_.remarks : result_.warnings).push_back(text);
 }
 
 bool Compilation::chooseCluster() {

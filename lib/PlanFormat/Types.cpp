@@ -8,6 +8,8 @@
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
 
+#include "modelpar/Sharding/AxisParts.h"
+
 #include <algorithm>
 
 namespace modelpar::planformat {
@@ -25,27 +27,9 @@ std::string describe(const TensorType &type) {
 
 namespace {
 
-/// True when `minor` is the part of an axis that follows on `major`, and both can be written as one.
-bool follows(const AxisRef &major, const AxisRef &minor) {
-  return major.name == minor.name && major.preSize * major.size == minor.preSize && major.shift == 0 &&
-         minor.shift == 0 && major.subset.empty() && minor.subset.empty();
-}
-
-/// Joins neighbours that are consecutive parts of one axis: tp:(1)2, tp:(2)2 is tp:(1)4.
-DimSharding joined(const DimSharding &axes) {
-  DimSharding result;
-  for (const AxisRef &axis : axes) {
-    if (!result.empty() && follows(result.back(), axis))
-      result.back().size *= axis.size;
-    else
-      result.push_back(axis);
-  }
-  return result;
-}
-
 DimSharding concatenated(DimSharding major, const DimSharding &minor) {
   major.insert(major.end(), minor.begin(), minor.end());
-  return joined(major);
+  return sharding::joinedAxes(major);
 }
 
 /// Partial axes in one order, neighbours of one kind joined.
@@ -54,7 +38,7 @@ std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
   std::vector<PartialAxis> result;
   for (const PartialAxis &entry : partial) {
     AxisRef *last = result.empty() ? nullptr : &result.back().axis;
-    if (last && result.back().kind == entry.kind && follows(*last, entry.axis))
+    if (last && result.back().kind == entry.kind && sharding::follows(*last, entry.axis))
       last->size *= entry.axis.size;
     else
       result.push_back(entry);
@@ -230,7 +214,7 @@ private:
         before = concatenated(before, i.axes);
       if (i.op == "all_to_all" && static_cast<int32_t>(d) == i.sourceDim)
         after = concatenated(after, i.axes);
-      if (joined(before) != joined(after)) {
+      if (sharding::joinedAxes(before) != sharding::joinedAxes(after)) {
         bool changes = isDim || (i.op == "all_to_all" && static_cast<int32_t>(d) == i.sourceDim);
         return "dimension " + std::to_string(d) +
                (changes ? " to differ by the minor axes " + axesText(i) : " to stay as it is");

@@ -12,6 +12,8 @@
 
 #include "modelpar/Sharding/Reshard.h"
 
+#include "modelpar/Sharding/AxisParts.h"
+
 #include <algorithm>
 #include <map>
 #include <queue>
@@ -181,16 +183,8 @@ public:
 
   /// The axis cut at every boundary inside it, major to minor.
   std::vector<AxisRef> cut(const AxisRef &axis) const {
-    std::vector<AxisRef> pieces;
-    int64_t begin = axis.preSize, end = axis.preSize * axis.size;
-    if (auto it = boundaries.find(axis.name); it != boundaries.end())
-      for (int64_t boundary : it->second)
-        if (boundary > begin && boundary < end && boundary % begin == 0 && end % boundary == 0) {
-          pieces.push_back({axis.name, begin, boundary / begin});
-          begin = boundary;
-        }
-    pieces.push_back({axis.name, begin, end / begin});
-    return pieces;
+    auto it = boundaries.find(axis.name);
+    return it == boundaries.end() ? std::vector<AxisRef>{axis} : cutAxis(axis, it->second);
   }
 
   /// Cuts partials always, and a dimension's axes where the cut leaves every shard as it is (the parts divide evenly).

@@ -24,17 +24,19 @@ using namespace modelpar::test;
 
 namespace {
 
-/// What is mutated: four ranks with tp and dp, the same with sequence parallelism, or two stages with dp.
-enum class Mesh { One, TensorData, Sequence, Stages };
+/// What is mutated: four ranks with tp and dp, the same with sequence parallelism, two stages with dp, or tp alone
+/// (key-value heads shared by two ranks) with sequence parallelism or without.
+enum class Mesh { One, TensorData, Sequence, Stages, Shared, SharedSequence };
 
 pipelines::CompileOptions optionsFor(const std::string &model, Mesh mesh) {
   pipelines::CompileOptions options = compileOptions(model, mesh == Mesh::One ? 1 : 4);
   options.pp = mesh == Mesh::Stages ? 2 : 1;
-  options.tp = mesh == Mesh::One || mesh == Mesh::Stages ? 1 : 2;
-  options.dp = mesh == Mesh::One ? 1 : 2;
+  const bool tensorAlone = mesh == Mesh::Shared || mesh == Mesh::SharedSequence;
+  options.tp = tensorAlone ? 4 : mesh == Mesh::One || mesh == Mesh::Stages ? 1 : 2;
+  options.dp = mesh == Mesh::One || tensorAlone ? 1 : 2;
   options.microBatch = mesh == Mesh::One ? 8 : 2;
   options.optimizer = "sgd";
-  options.sequenceParallel = mesh == Mesh::Sequence;
+  options.sequenceParallel = mesh == Mesh::Sequence || mesh == Mesh::SharedSequence;
   if (model != "mlp.json")
     options.sequence = 12;
   return options;
@@ -95,8 +97,8 @@ std::string caseName(const ::testing::TestParamInfo<Mutation::ParamType> &info) 
   std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
   for (char &c : name)
     c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  const Mesh mesh = std::get<2>(info.param);
-  return name + (mesh == Mesh::Sequence ? "_sp" : mesh == Mesh::Stages ? "_pp" : "");
+  static constexpr const char *kSuffixes[] = {"", "", "_sp", "_pp", "_tp4", "_tp4_sp"};
+  return name + kSuffixes[static_cast<size_t>(std::get<2>(info.param))];
 }
 
 INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
@@ -110,6 +112,11 @@ INSTANTIATE_TEST_SUITE_P(SequenceParallel, Mutation,
 INSTANTIATE_TEST_SUITE_P(Stages, Mutation,
                          ::testing::Combine(::testing::Values("gpt2-tiny.json"),
                                             ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::Stages)),
+                         caseName);
+// Without dp nothing can be joined inside the loop that belongs after it.
+INSTANTIATE_TEST_SUITE_P(SubAxes, Mutation,
+                         ::testing::Combine(::testing::Values("llama-tiny.json"), ::testing::Values("double", "drop"),
+                                            ::testing::Values(Mesh::Shared, Mesh::SharedSequence)),
                          caseName);
 
 } // namespace

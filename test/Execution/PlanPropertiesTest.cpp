@@ -137,6 +137,39 @@ TEST_P(Volume, IsTheTextbooks) {
 INSTANTIATE_TEST_SUITE_P(TensorParallel, Volume,
                          ::testing::Combine(::testing::Values(2, 4), ::testing::Values(1, 2), ::testing::Bool()));
 
+/// llama-tiny on tp=4 has two ranks for each key-value head. A layer sends what tensor parallelism always sends; the gradients of the
+/// two projections are summed over the two ranks once a step, after the loop.
+TEST(SubAxes, SendTheTextbooksBytesAndTheSharedGradients) {
+  for (int64_t numMicroBatches : {1, 2}) {
+    pipelines::CompileOptions options = compileOptions("llama-tiny.json", 4);
+    options.tp = 4;
+    options.sequence = 16;
+    options.microBatch = 8 / numMicroBatches;
+    pipelines::CompileResult compiled = compileModel(options);
+    ASSERT_TRUE(compiled.ok);
+    auto allReduce = [](int64_t n, int64_t elements) { return 2 * (n - 1) * elements * 4 / n; };
+    const int64_t layers = 4, width = 128, headWidth = 32, tokens = 8 * 16;
+    // The head's input gradient, and two statistics per token of the loss.
+    const int64_t activations = (4 * layers + 1) * allReduce(4, tokens * width) + 2 * allReduce(4, tokens);
+    const int64_t shared = allReduce(2, layers * 2 * headWidth * width);
+    // The norm of what is split over both parts, and of what is split over the major one.
+    const int64_t norms = allReduce(4, 1) + allReduce(2, 1);
+    costmodel::Cluster cluster;
+    std::string text, error;
+    ASSERT_TRUE(costmodel::clusterFromOption(*options.cluster, cluster, text, error)) << error;
+    const auto bytes = costmodel::predict(compiled.plan, cluster).communicationBytesByAxis;
+    ASSERT_EQ(bytes.size(), 1u);
+    EXPECT_EQ(bytes.at("tp"), activations + shared + norms);
+    RunOptions runOptions;
+    runOptions.steps = 2;
+    RunResult result = run(compiled.plan, runOptions);
+    ASSERT_EQ(result.error, "");
+    EXPECT_EQ(result.sentBytes, (std::map<std::string, int64_t>{{"tp", 2 * (activations + allReduce(4, 1))},
+                                                                {"tp:(1)2", 2 * allReduce(2, 1)},
+                                                                {"tp:(2)2", 2 * shared}}));
+  }
+}
+
 int64_t activationBytes(const planformat::Plan &plan) {
   for (const planformat::MemoryItem &item : plan.stages[0].memory)
     if (item.name == "activations")
@@ -230,28 +263,43 @@ INSTANTIATE_TEST_SUITE_P(Meshes, Dropout,
 
 /// Every variant of a llama config that llama-tiny is not: tied, with biases and attention dropout, heads whose widths
 /// do not add up to the hidden size.
-std::string llamaVariant() {
+std::string llamaVariant(int64_t keyValueHeads) {
   return R"({"model_type": "llama", "vocab_size": 96, "max_position_embeddings": 32, "hidden_size": 24,
-             "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
+             "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": )" +
+         std::to_string(keyValueHeads) + R"(,
              "head_dim": 6, "attention_bias": true, "mlp_bias": true, "attention_dropout": 0.3,
              "tie_word_embeddings": true})";
 }
 
-class LlamaVariant : public ::testing::TestWithParam<std::pair<int64_t, int64_t>> {};
+struct LlamaCase {
+  int64_t keyValueHeads, tp, dp;
+  bool sequenceParallel = false;
+};
+void PrintTo(const LlamaCase &c, std::ostream *stream) {
+  *stream << "kv" << c.keyValueHeads << "_tp" << c.tp << "_dp" << c.dp << (c.sequenceParallel ? "_sp" : "");
+}
+
+class LlamaVariant : public ::testing::TestWithParam<LlamaCase> {};
 
 TEST_P(LlamaVariant, IsThatOfOneRank) {
-  auto [tp, dp] = GetParam();
-  pipelines::CompileOptions one = tiny(1, 1), parallel = tiny(tp, dp);
+  const LlamaCase &c = GetParam();
+  pipelines::CompileOptions one = tiny(1, 1), parallel = tiny(c.tp, c.dp);
   one.modelFile = parallel.modelFile = "llama.json";
   parallel.microBatch = 2;
-  RunResult a = run(compileText(llamaVariant(), one).plan, {}), b = run(compileText(llamaVariant(), parallel).plan, {});
+  parallel.sequenceParallel = c.sequenceParallel;
+  const std::string text = llamaVariant(c.keyValueHeads);
+  RunResult a = run(compileText(text, one).plan, {}), b = run(compileText(text, parallel).plan, {});
   ASSERT_EQ(a.error, "");
   ASSERT_EQ(b.error, "");
   Agreement agreement = compare(a, b);
   EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
 }
+// Of two key-value heads with three query heads each: tp=4 gives a pair of ranks two and one, tp=6 each rank one, and of
+// eight ranks two have none. Three key-value heads have no divisor in common with four ranks.
 INSTANTIATE_TEST_SUITE_P(Meshes, LlamaVariant,
-                         ::testing::Values(std::pair<int64_t, int64_t>{2, 1}, std::pair<int64_t, int64_t>{4, 1},
-                                           std::pair<int64_t, int64_t>{1, 2}, std::pair<int64_t, int64_t>{2, 2}));
+                         ::testing::Values(LlamaCase{3, 2, 1}, LlamaCase{3, 4, 1}, LlamaCase{3, 1, 2}, LlamaCase{3, 2, 2},
+                                           LlamaCase{2, 4, 1}, LlamaCase{2, 4, 1, true}, LlamaCase{2, 4, 2},
+                                           LlamaCase{2, 4, 2, true}, LlamaCase{2, 6, 1}, LlamaCase{2, 6, 1, true},
+                                           LlamaCase{2, 8, 1}, LlamaCase{3, 6, 1}));
 
 } // namespace

@@ -49,6 +49,8 @@ static int compileModel(const Options &options) {
   CompileResult result = compile(text, options.compile);
   for (const std::string &warning : result.warnings)
     std::cerr << "modelpar-opt: warning: " << warning << "\n";
+  for (const std::string &remark : result.remarks)
+    std::cerr << "modelpar-opt: remark: " << remark << "\n";
   // A module of another phase is wrong in every op.
   constexpr size_t kMaxErrors = 20;
   for (size_t i = 0; i < std::min(result.errors.size(), kMaxErrors); ++i)

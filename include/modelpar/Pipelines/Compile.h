@@ -48,7 +48,7 @@ struct CompileOptions {
 struct CompileResult {
   bool ok = false;
   std::vector<std::string> errors; ///< One message each, without the tool's name.
-  std::vector<std::string> warnings;
+  std::vector<std::string> warnings, remarks;
   std::string ir;        ///< The module at `compileTo`, when that is not Plan.
   planformat::Plan plan; ///< When compileTo is Plan.
   std::string planText;  ///< The plan file's bytes.

@@ -13,6 +13,7 @@
 #include "lib/Conversion/DistToPlan/ConvertBody.h"
 
 #include "modelpar/Dialect/NN/IR/NN.h"
+#include "modelpar/Sharding/AxisParts.h"
 
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -185,7 +186,7 @@ void BodyEmitter::emitCollective(Operation *op, plan::CollectiveKind kind, dist:
                                  std::optional<dist::ReduceKind> reduce, std::optional<int64_t> dim,
                                  std::optional<int64_t> sourceDim) {
   SmallVector<Attribute> axisAttrs;
-  for (const sharding::AxisRef &axis : dist::resolve(tensors_.mesh(), axes.getValue()))
+  for (const sharding::AxisRef &axis : sharding::joinedAxes(dist::resolve(tensors_.mesh(), axes.getValue())))
     axisAttrs.push_back(plan::AxisAttr::get(op->getContext(), axis.name, axis.preSize, axis.size, axis.subset));
   auto integer = [&](std::optional<int64_t> value) {
     return value ? builder_.getI32IntegerAttr(static_cast<int32_t>(*value)) : IntegerAttr();

@@ -5,6 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "modelpar/Sharding/AxisParts.h"
 #include "modelpar/Sharding/TensorSharding.h"
 
 #include <gmock/gmock.h>
@@ -178,6 +179,23 @@ TEST(TensorSharding, PrintsLikeShardy) {
   EXPECT_EQ(toString(partial, &mesh), R"([{}], partial={"tp":(1)2:lse})");
   EXPECT_EQ(parseReduceKind("max"), ReduceKind::Max);
   EXPECT_EQ(parseReduceKind("mean"), std::nullopt);
+}
+
+TEST(TensorSharding, CutsAndJoinsParts) {
+  const AxisRef whole{"tp", 1, 12};
+  const std::vector<AxisRef> parts = cutAxis(whole, {2, 6});
+  EXPECT_EQ(parts, (std::vector<AxisRef>{{"tp", 1, 2}, {"tp", 2, 3}, {"tp", 6, 2}}));
+  EXPECT_EQ(joinedAxes(parts), std::vector<AxisRef>{whole});
+  // Boundaries outside, at the ends, or that do not divide what is left cut nothing.
+  EXPECT_EQ(cutAxis({"tp", 2, 3}, {1, 2, 4, 6, 12}), (std::vector<AxisRef>{{"tp", 2, 3}}));
+  EXPECT_EQ(cutAxis(whole, {3, 4}), (std::vector<AxisRef>{{"tp", 1, 3}, {"tp", 3, 4}}));
+  // Neither a shifted axis nor a subset of one has parts.
+  EXPECT_EQ(cutAxis({"cp", 1, 4, 1}, {2}), (std::vector<AxisRef>{{"cp", 1, 4, 1}}));
+  EXPECT_EQ(cutAxis({"pp", 1, 4, 0, {0, 3}}, {2}), (std::vector<AxisRef>{{"pp", 1, 4, 0, {0, 3}}}));
+  // Only consecutive parts, major first, are one axis.
+  const std::vector<AxisRef> swapped{{"tp", 2, 2}, {"tp", 1, 2}}, others{{"dp", 1, 2}, {"tp", 2, 2}};
+  EXPECT_EQ(joinedAxes(swapped), swapped);
+  EXPECT_EQ(joinedAxes(others), others);
 }
 
 TEST(TensorSharding, ShapesAndRanges) {

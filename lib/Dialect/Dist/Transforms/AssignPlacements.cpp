@@ -45,12 +45,15 @@ public:
 
   LogicalResult placeBatch();
   LogicalResult placePins(ArrayRef<std::string> pins);
-  void placeTensorParallel() { dist::placeTensorParallel(module, mesh, placed); }
+  void placeTensorParallel() { tensorParallel = dist::placeTensorParallel(module, mesh, placed); }
   LogicalResult placeSequence();
-  LogicalResult write() { return writePlacements(module, mesh, placed, batchAxes, sequence ? &*sequence : nullptr); }
+  LogicalResult write() {
+    return writePlacements(module, mesh, placed, {batchAxes, tensorParallel.shared}, sequence ? &*sequence : nullptr);
+  }
   int64_t globalBatch() const { return batchSize; }
   bool isSequenceParallel() const { return sequence.has_value(); }
   const DimSharding &splitBatchOver() const { return batchAxes; }
+  const DimSharding &sharedAxes() const { return tensorParallel.shared; }
 
 private:
   LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
@@ -63,6 +66,7 @@ private:
   std::vector<std::string> &origins;
   DimSharding batchAxes;
   int64_t batchSize = 0;
+  TensorParallelAxes tensorParallel;
   std::optional<SequenceParallel> sequence;
 };
 
@@ -218,7 +222,7 @@ LogicalResult Assigner::placeSequence() {
     return step.emitOpError() << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
   if (!mesh.has("tp"))
     return success(); // It shares the ranks of tensor parallelism: there are none.
-  sequence.emplace(classes, axes, std::move(ids), mesh, mesh.axis("tp"));
+  sequence.emplace(classes, axes, std::move(ids), mesh, tensorParallel.parts);
   sequence->place(module);
   return success();
 }
@@ -272,6 +276,8 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     if (pp > 1 && failed(assignStages(module.lookupSymbol<func::FuncOp>(kStepFunction), mesh, flopsPerByte)))
       return signalPassFailure();
     module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.splitBatchOver()));
+    if (!assigner.sharedAxes().empty())
+      module->setAttr(kSharedAxesAttr, makeAxes(&getContext(), mesh, assigner.sharedAxes()));
     recordOptions(module, assigner.globalBatch());
     if (assigner.isSequenceParallel())
       module->setAttr("dist.sequence_parallel", UnitAttr::get(&getContext()));

@@ -36,7 +36,7 @@ namespace {
 /// What functions look up in the module.
 struct ModuleContext {
   sharding::Mesh mesh;
-  sharding::DimSharding batchAxes;
+  SumPolicy sums;
   llvm::StringMap<func::FuncOp> functions;
   llvm::StringMap<ShardingAttr> storage;
 };
@@ -139,7 +139,7 @@ LogicalResult FunctionPartitioner::partitionCompute(ShardingRuleOpInterface op) 
   std::vector<Partials> partials;
   for (Value operand : op->getOperands())
     partials.push_back(shardingOf(operand).partial);
-  Partials passed = placed->passByPolicy(partials, module.batchAxes);
+  Partials passed = placed->passByPolicy(partials, module.sums);
   for (OpOperand &operand : op->getOpOperands()) {
     TensorSharding target = placed->operand(operand.getOperandNumber());
     if (!partials[operand.getOperandNumber()].empty())
@@ -410,7 +410,7 @@ struct DistPartition : dist::impl::DistPartitionBase<DistPartition> {
     MeshAttr mesh = getMesh(op);
     if (!mesh)
       return emitError(op.getLoc()) << "needs attribute " << DistDialect::getMeshAttrName() << " (phase sharded)";
-    ModuleContext context{mesh.getValue(), getBatchAxes(op, mesh.getValue()), {}, {}};
+    ModuleContext context{mesh.getValue(), getSumPolicy(op, mesh.getValue()), {}, {}};
     for (Operation &inner : op.getOps()) {
       if (auto function = dyn_cast<func::FuncOp>(inner)) {
         if (!function.getBody().hasOneBlock())

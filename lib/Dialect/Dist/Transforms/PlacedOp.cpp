@@ -119,11 +119,21 @@ bool PlacedOp::isJointlyLinear() const {
                        [](const sharding::Factor &factor) { return factor.kind == sharding::FactorKind::Reduction; });
 }
 
-Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const sharding::DimSharding &batchAxes) const {
-  bool overBatch = llvm::any_of(operands, [&](const Partials &partial) {
-    return llvm::any_of(partial, [&](const auto &axis) { return llvm::is_contained(batchAxes, axis.axis); });
-  });
-  if (overBatch)
+bool SumPolicy::isOverBatch(const Partials &partials) const {
+  return llvm::any_of(partials, [&](const auto &axis) { return llvm::is_contained(batchAxes, axis.axis); });
+}
+
+bool SumPolicy::isShared(const Partials &partials) const {
+  return !partials.empty() && llvm::all_of(partials, [&](const sharding::PartialAxis &axis) {
+           return axis.kind == sharding::ReduceKind::Sum && llvm::is_contained(sharedAxes, axis.axis);
+         });
+}
+
+Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const SumPolicy &policy) const {
+  bool overBatch = llvm::any_of(operands, [&](const Partials &partials) { return policy.isOverBatch(partials); });
+  bool shared = llvm::any_of(operands, [](const Partials &partials) { return !partials.empty(); }) &&
+                llvm::all_of(operands, [&](const Partials &partials) { return partials.empty() || policy.isShared(partials); });
+  if (overBatch || shared)
     if (Passed passed = passThrough(operands); passed.error.empty())
       return passed.partial;
   // A value that something else reads too is reduced there anyway: it is cheaper to reduce it once.
@@ -143,9 +153,12 @@ Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const sharding::Dim
   return common;
 }
 
-sharding::DimSharding dist::getBatchAxes(Operation *module, const sharding::Mesh &mesh) {
-  auto axes = module->getAttrOfType<AxesAttr>(DistDialect::getBatchAxesAttrName());
-  return axes ? resolve(mesh, axes.getValue()) : sharding::DimSharding();
+SumPolicy dist::getSumPolicy(Operation *module, const sharding::Mesh &mesh) {
+  auto axes = [&](StringRef name) {
+    auto attr = module->getAttrOfType<AxesAttr>(name);
+    return attr ? resolve(mesh, attr.getValue()) : sharding::DimSharding();
+  };
+  return {axes(DistDialect::getBatchAxesAttrName()), axes(kSharedAxesAttr)};
 }
 
 sharding::DimSharding dist::shardedAxes(const sharding::Mesh &mesh, const TensorSharding &sharding) {

@@ -23,6 +23,21 @@ inline constexpr llvm::StringLiteral kStepFunction = "step";
 
 using Partials = std::vector<sharding::PartialAxis>;
 
+/// Attribute of modules: #dist.axes, SumPolicy::sharedAxes.
+inline constexpr llvm::StringLiteral kSharedAxesAttr = "dist.shared_axes";
+
+/// Which sums are joined late, because they are on their way out of the micro-batch loop anyway.
+struct SumPolicy {
+  sharding::DimSharding batchAxes; ///< What the batch is split over.
+  /// Parts of axes that some classes do not have, so that their parameters are shared there (key-value heads): gradients of those are
+  /// sums over the part.
+  sharding::DimSharding sharedAxes;
+
+  bool isOverBatch(const Partials &partials) const;
+  /// Partial over shared axes, and over nothing else.
+  bool isShared(const Partials &partials) const;
+};
+
 class PlacedOp {
 public:
   /// The op's rule with the placement in its attribute. Emits an error when there is none, or it does not fit.
@@ -52,10 +67,9 @@ public:
   Passed passThrough(llvm::ArrayRef<Partials> operands) const;
   /// True when the op only adds its operands up: all of them, two at least, are in one linear group, and nothing is reduced.
   bool isJointlyLinear() const;
-  /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch is on its way out of
-  /// the micro-batch loop: it passes every op that is linear in it. Other partials pass only sums of values that are all
-  /// partial over the axis.
-  Partials passByPolicy(llvm::ArrayRef<Partials> operands, const sharding::DimSharding &batchAxes) const;
+  /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch, or over shared axes
+  /// alone, passes every op that is linear in it. Other partials pass only sums of values that are all partial over the axis.
+  Partials passByPolicy(llvm::ArrayRef<Partials> operands, const SumPolicy &policy) const;
   /// For a sum over operands: the same op on some of them, under the same placement, before it is given its types.
   ShardingRuleOpInterface buildPartOfSum(mlir::OpBuilder &builder, llvm::ArrayRef<unsigned> members) const;
   /// For a sum over operands: why its operands do not go together (each axis must split all of them or none).
@@ -68,8 +82,8 @@ private:
   const sharding::Mesh &mesh;
 };
 
-/// The axes that the batch is split over (attribute dist.batch_axes of the module).
-sharding::DimSharding getBatchAxes(mlir::Operation *module, const sharding::Mesh &mesh);
+/// As the module's attributes dist.batch_axes and dist.shared_axes say.
+SumPolicy getSumPolicy(mlir::Operation *module, const sharding::Mesh &mesh);
 
 /// The axes that a sharding splits dimensions over, in the mesh's order.
 sharding::DimSharding shardedAxes(const sharding::Mesh &mesh, const sharding::TensorSharding &sharding);

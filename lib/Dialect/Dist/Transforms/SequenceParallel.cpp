@@ -19,7 +19,9 @@ using namespace modelpar::dist;
 using sharding::AxisRef;
 
 bool SequenceParallel::hasAxis(int id) const {
-  return llvm::any_of(axes[id], [&](const AxisRef &other) { return sharding::overlap(axis, other); });
+  return llvm::any_of(axes[id], [&](const AxisRef &other) {
+    return llvm::any_of(over, [&](const AxisRef &part) { return sharding::overlap(part, other); });
+  });
 }
 
 //===----------------------------------------------------------------------===//
@@ -62,7 +64,7 @@ int SequenceParallel::chooseFactor(const FactorClasses::OpFactors &op) const {
   if (chosen < 0)
     return -1;
   const sharding::Factor &factor = op.rule.factors[chosen];
-  if (sharding::validate(op.rule, {{factor.name, {axis}}}))
+  if (sharding::validate(op.rule, {{factor.name, over}}))
     return -1;
   // What is reduced over the sequence must join by a sum.
   if (factor.kind == sharding::FactorKind::Reduction &&

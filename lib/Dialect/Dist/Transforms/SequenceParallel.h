@@ -22,13 +22,14 @@ namespace modelpar::dist {
 
 class SequenceParallel {
 public:
-  /// `axes` by class, as everything else decided them; `sequence` are the classes of the inputs' sequence dimension.
+  /// `axes` by class, as everything else decided them; `sequence` are the classes of the inputs' sequence dimension; `over` is the axis of
+  /// tensor parallelism, in the parts that it has everywhere.
   SequenceParallel(const FactorClasses &classes, llvm::ArrayRef<sharding::DimSharding> axes, std::set<int> sequence,
-                   const sharding::Mesh &mesh, sharding::AxisRef axis)
-      : classes(classes), axes(axes), sequence(std::move(sequence)), mesh(mesh), axis(std::move(axis)) {}
+                   const sharding::Mesh &mesh, sharding::DimSharding over)
+      : classes(classes), axes(axes), sequence(std::move(sequence)), mesh(mesh), over(std::move(over)) {}
 
   void place(mlir::ModuleOp module);
-  const sharding::AxisRef &splitOver() const { return axis; }
+  const sharding::DimSharding &splitOver() const { return over; }
 
   /// The op's factor that gets the axis; -1 when none does.
   int factorOf(mlir::Operation *op) const {
@@ -56,7 +57,7 @@ private:
   llvm::ArrayRef<sharding::DimSharding> axes;
   std::set<int> sequence;
   const sharding::Mesh &mesh;
-  sharding::AxisRef axis;
+  sharding::DimSharding over; ///< The axis, or its parts.
   llvm::DenseSet<mlir::Value> partials; ///< Sums over the axis that are not joined yet.
   llvm::DenseMap<mlir::Operation *, int> factors;
 

@@ -12,8 +12,15 @@
 
 namespace modelpar::dist {
 
-/// Puts tp on the set of free, compatible classes that takes the most matrix work off a rank. A warning when there is none.
-void placeTensorParallel(mlir::ModuleOp module, const sharding::Mesh &mesh, ClassAxes &placed);
+struct TensorParallelAxes {
+  sharding::DimSharding parts;  ///< How tp is written everywhere: whole, or cut. Empty without tp.
+  sharding::DimSharding shared; ///< The parts that some parameters are shared over.
+};
+
+/// Puts tp on the set of free, compatible classes that takes the most matrix work off a rank. Where one of them is smaller than tp
+/// (key-value heads), tp is cut in two: that class gets the major part alone, a class that conflicts with it (the query heads of a group) the minor part,
+/// and all others both. Pins of a part of tp cut it everywhere, too. A warning when no class can have tp, a remark when some ranks get nothing of a class.
+TensorParallelAxes placeTensorParallel(mlir::ModuleOp module, const sharding::Mesh &mesh, ClassAxes &placed);
 
 } // namespace modelpar::dist
 

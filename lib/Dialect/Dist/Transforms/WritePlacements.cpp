@@ -7,6 +7,8 @@
 
 #include "WritePlacements.h"
 
+#include "modelpar/Interfaces/ParameterOpInterface.h"
+
 using namespace mlir;
 using namespace modelpar;
 using namespace modelpar::dist;
@@ -17,27 +19,48 @@ namespace {
 
 class Writer {
 public:
-  Writer(ModuleOp module, const sharding::Mesh &mesh, const ClassAxes &placed, const DimSharding &batchAxes,
+  Writer(ModuleOp module, const sharding::Mesh &mesh, const ClassAxes &placed, const SumPolicy &sums,
          const SequenceParallel *sequence)
-      : module(module), mesh(mesh), classes(placed.classes), placed(placed), batchAxes(batchAxes), sequence(sequence) {}
+      : module(module), mesh(mesh), classes(placed.classes), placed(placed), sums(sums), sequence(sequence) {}
 
   LogicalResult write();
 
 private:
-  /// By the classes, and over the axis of sequence parallelism in `sequenceDim` unless that is -1.
+  /// What values of a function, or what crosses its boundary, are partial over.
+  using ValuePartials = llvm::DenseMap<Value, Partials>;
+  struct Signature {
+    func::FuncOp function;
+    std::vector<Partials> arguments, results;
+  };
+
+  void writeOps();
+  void writeStorage();
+  void writeFunction(const Signature &signature);
+
+  LogicalResult findSignatures();
+  LogicalResult findResults(Signature &signature);
+  LogicalResult findResults(ShardingRuleOpInterface op, ValuePartials &partials);
+  FailureOr<bool> visitStep(func::FuncOp step);
+
+  /// By the classes, and over the axes of sequence parallelism in `sequenceDim` unless that is -1.
   TensorSharding shardingOf(Value value, int sequenceDim) const;
   bool isSummedOverBatch(Value value) const;
-  LogicalResult writeFunction(func::FuncOp function, llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials);
 
   ModuleOp module;
   const sharding::Mesh &mesh;
   const FactorClasses &classes;
   const ClassAxes &placed;
-  const DimSharding &batchAxes;
+  const SumPolicy &sums;
   const SequenceParallel *sequence;
+  llvm::StringMap<Signature> signatures;
+  llvm::DenseSet<StringRef> called;
 };
 
 } // namespace
+
+//===----------------------------------------------------------------------===//
+// Shardings
+//===----------------------------------------------------------------------===//
 
 TensorSharding Writer::shardingOf(Value value, int sequenceDim) const {
   auto type = dyn_cast<RankedTensorType>(value.getType());
@@ -45,7 +68,7 @@ TensorSharding Writer::shardingOf(Value value, int sequenceDim) const {
   for (size_t d = 0; d < sharding.dims.size(); ++d)
     sharding.dims[d] = placed.axes[classes.classOf(value, d)];
   if (sequenceDim >= 0)
-    sharding.dims[sequenceDim].push_back(sequence->splitOver());
+    llvm::append_range(sharding.dims[sequenceDim], sequence->splitOver());
   return sharding;
 }
 
@@ -57,79 +80,161 @@ bool Writer::isSummedOverBatch(Value value) const {
   return true;
 }
 
-/// Shardings of arguments and results. A result that was summed over the batch (a gradient of a parameter, the loss) leaves the
-/// function partial, also over the ranks that share its sequence; every other one whole.
-LogicalResult Writer::writeFunction(func::FuncOp function,
-                                      llvm::DenseMap<StringRef, std::vector<Partials>> &resultPartials) {
-  MLIRContext *context = function.getContext();
-  llvm::DenseMap<Value, Partials> partials;
-  for (BlockArgument argument : function.getArguments())
-    function.setArgAttr(argument.getArgNumber(), DistDialect::getShardingAttrName(),
-                        makeSharding(context, mesh, shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1)));
-  for (Operation &op : function.getBody().front()) {
-    if (auto rule = dyn_cast<ShardingRuleOpInterface>(op)) {
-      auto placed = PlacedOp::get(rule, mesh);
-      if (failed(placed))
-        return failure();
-      std::vector<Partials> operands;
-      for (Value operand : op.getOperands())
-        operands.push_back(partials.lookup(operand));
-      Partials passed = placed->passByPolicy(operands, batchAxes);
-      for (auto [i, result] : llvm::enumerate(op.getResults()))
-        if (Partials partial = placed->result(i, passed).partial; !partial.empty())
-          partials[result] = std::move(partial);
-    } else if (auto call = dyn_cast<func::CallOp>(op)) {
-      for (auto [result, partial] : llvm::zip_equal(call.getResults(), resultPartials[call.getCallee()]))
-        if (!partial.empty())
-          partials[result] = partial;
-    }
-  }
-  bool isStep = function.getName() == kStepFunction;
-  std::vector<Partials> &results = resultPartials[function.getName()];
-  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands())) {
+//===----------------------------------------------------------------------===//
+// What crosses functions partial
+//===----------------------------------------------------------------------===//
+
+LogicalResult Writer::findResults(ShardingRuleOpInterface op, ValuePartials &partials) {
+  auto placedOp = PlacedOp::get(op, mesh);
+  if (failed(placedOp))
+    return failure();
+  std::vector<Partials> operands;
+  for (Value operand : op->getOperands())
+    operands.push_back(partials.lookup(operand));
+  Partials passed = placedOp->passByPolicy(operands, sums);
+  for (auto [i, result] : llvm::enumerate(op->getResults()))
+    if (Partials partial = placedOp->result(i, passed).partial; !partial.empty())
+      partials[result] = std::move(partial);
+  return success();
+}
+
+/// A result that was summed over the batch (a gradient of a parameter, the loss) leaves the function partial, also over the ranks that
+/// share its sequence; so does what is partial over shared axes alone, unless they split its sequence; every other result is whole.
+LogicalResult Writer::findResults(Signature &signature) {
+  ValuePartials partials;
+  for (auto [argument, partial] : llvm::zip_equal(signature.function.getArguments(), signature.arguments))
+    if (!partial.empty())
+      partials[argument] = partial;
+  Block &block = signature.function.getBody().front();
+  for (Operation &op : block)
+    if (auto rule = dyn_cast<ShardingRuleOpInterface>(op); rule && failed(findResults(rule, partials)))
+      return failure();
+  signature.results.clear();
+  for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
     Partials partial = partials.lookup(value);
-    bool overBatch = llvm::any_of(partial, [&](const sharding::PartialAxis &axis) {
-      return llvm::is_contained(batchAxes, axis.axis);
-    });
-    bool sums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
-    bool leaves = overBatch || (sequence && isSummedOverBatch(value));
-    if (isStep || !leaves || !sums)
+    bool isSplit = sequence && sequence->dimOfResult(signature.function, i, value) >= 0;
+    bool areSums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
+    bool leaves = sums.isOverBatch(partial) || (sums.isShared(partial) && !isSplit) || (sequence && isSummedOverBatch(value));
+    if (!leaves || !areSums)
       partial.clear();
-    TensorSharding sharding = shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1);
-    sharding.partial = partial;
-    function.setResultAttr(i, DistDialect::getShardingAttrName(), makeSharding(context, mesh, sharding));
-    results.push_back(std::move(partial));
+    signature.results.push_back(std::move(partial));
   }
   return success();
 }
 
-LogicalResult Writer::write() {
-  MLIRContext *context = module.getContext();
+/// One walk over the step: the arguments of the functions that it calls, then their results. True when an argument turned out whole
+/// that an earlier call, or an earlier walk, had partial.
+FailureOr<bool> Writer::visitStep(func::FuncOp step) {
+  // A gradient of a parameter is joined before the functions after the loop read it.
+  llvm::DenseSet<Value> gradients;
+  for (Operation &op : step.getBody().front())
+    if (auto use = dyn_cast<ParameterUseOpInterface>(op); use && use.isGradient())
+      gradients.insert(use.getParameterValue());
+  bool changed = false;
+  ValuePartials partials;
+  for (Operation &op : step.getBody().front()) {
+    if (auto rule = dyn_cast<ShardingRuleOpInterface>(op); rule && failed(findResults(rule, partials)))
+      return failure();
+    auto call = dyn_cast<func::CallOp>(op);
+    if (!call)
+      continue;
+    Signature &callee = signatures[call.getCallee()];
+    bool isNew = called.insert(callee.function.getName()).second, isStale = isNew;
+    for (auto [i, operand] : llvm::enumerate(call.getOperands())) {
+      Partials partial = partials.lookup(operand);
+      if (gradients.contains(operand) || !sums.isShared(partial))
+        partial.clear();
+      Partials &argument = callee.arguments[i];
+      if (isNew) {
+        argument = std::move(partial);
+      } else if (argument != partial && !argument.empty()) {
+        argument.clear();
+        isStale = changed = true;
+      }
+    }
+    if (isStale && failed(findResults(callee)))
+      return failure();
+    for (auto [result, partial] : llvm::zip_equal(call.getResults(), callee.results))
+      if (!partial.empty())
+        partials[result] = partial;
+  }
+  return changed;
+}
+
+LogicalResult Writer::findSignatures() {
+  func::FuncOp step;
+  for (auto function : module.getOps<func::FuncOp>()) {
+    Signature &signature = signatures[function.getName()];
+    signature.function = function;
+    signature.arguments.resize(function.getNumArguments());
+    if (function.getName() == kStepFunction)
+      step = function;
+    else if (failed(findResults(signature)))
+      return failure();
+  }
+  signatures[kStepFunction].results.resize(step.getNumResults());
+  if (sums.sharedAxes.empty())
+    return success(); // Nothing enters a function partial.
+  // Arguments only ever turn from partial to whole, so this ends.
+  for (;;) {
+    FailureOr<bool> changed = visitStep(step);
+    if (failed(changed) || !*changed)
+      return success(succeeded(changed));
+  }
+}
+
+//===----------------------------------------------------------------------===//
+// Attributes
+//===----------------------------------------------------------------------===//
+
+void Writer::writeOps() {
   for (const FactorClasses::OpFactors &factors : classes.ops()) {
     sharding::Placement placement;
     for (auto [i, factor] : llvm::enumerate(factors.rule.factors))
       if (const DimSharding &on = placed.axes[classes.classOf(factors, i)]; !on.empty())
         placement[factor.name] = on;
     if (int factor = sequence ? sequence->factorOf(factors.op) : -1; factor >= 0)
-      placement[factors.rule.factors[factor].name].push_back(sequence->splitOver());
-    factors.op->setAttr(DistDialect::getPlacementAttrName(), makePlacement(context, mesh, std::move(placement)));
+      llvm::append_range(placement[factors.rule.factors[factor].name], sequence->splitOver());
+    factors.op->setAttr(DistDialect::getPlacementAttrName(),
+                        makePlacement(module.getContext(), mesh, std::move(placement)));
   }
+}
+
+void Writer::writeStorage() {
   for (const auto &[name, parameter] : classes.parameters()) {
     TensorSharding storage = TensorSharding::replicated(parameter.type.getRank());
     for (size_t d = 0; d < storage.dims.size(); ++d)
       storage.dims[d] = placed.axes[classes.classOf(parameter, d)];
-    parameter.op->setAttr(DistDialect::getStorageAttrName(), makeSharding(context, mesh, storage));
+    parameter.op->setAttr(DistDialect::getStorageAttrName(), makeSharding(module.getContext(), mesh, storage));
   }
-  // Blocks before the step that calls them.
-  llvm::DenseMap<StringRef, std::vector<Partials>> resultPartials;
-  for (bool step : {false, true})
-    for (auto function : module.getOps<func::FuncOp>())
-      if ((function.getName() == kStepFunction) == step && failed(writeFunction(function, resultPartials)))
-        return failure();
+}
+
+void Writer::writeFunction(const Signature &signature) {
+  func::FuncOp function = signature.function;
+  auto attr = [&](TensorSharding sharding, const Partials &partial) {
+    sharding.partial = partial;
+    return makeSharding(module.getContext(), mesh, std::move(sharding));
+  };
+  for (auto [i, argument] : llvm::enumerate(function.getArguments()))
+    function.setArgAttr(i, DistDialect::getShardingAttrName(),
+                        attr(shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1), signature.arguments[i]));
+  for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
+    function.setResultAttr(i, DistDialect::getShardingAttrName(),
+                           attr(shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1),
+                                signature.results[i]));
+}
+
+LogicalResult Writer::write() {
+  writeOps();
+  writeStorage();
+  if (failed(findSignatures()))
+    return failure();
+  for (auto function : module.getOps<func::FuncOp>())
+    writeFunction(signatures[function.getName()]);
   return success();
 }
 
 LogicalResult dist::writePlacements(ModuleOp module, const sharding::Mesh &mesh, const ClassAxes &placed,
-                                    const DimSharding &batchAxes, const SequenceParallel *sequence) {
-  return Writer(module, mesh, placed, batchAxes, sequence).write();
+                                    const SumPolicy &sums, const SequenceParallel *sequence) {
+  return Writer(module, mesh, placed, sums, sequence).write();
 }

@@ -14,9 +14,9 @@
 namespace modelpar::dist {
 
 /// Writes phase sharded's attributes: dist.placement on ops, dist.storage on parameters, dist.sharding on arguments and results of
-/// functions. `batchAxes`: what the batch is split over; `sequence`: null without sequence parallelism.
+/// functions. `sequence`: null without sequence parallelism.
 mlir::LogicalResult writePlacements(mlir::ModuleOp module, const sharding::Mesh &mesh, const ClassAxes &placed,
-                                    const sharding::DimSharding &batchAxes, const SequenceParallel *sequence);
+                                    const SumPolicy &sums, const SequenceParallel *sequence);
 
 } // namespace modelpar::dist
 
