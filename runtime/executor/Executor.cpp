@@ -100,6 +100,8 @@ Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t
   args.stream = nativeStream;
   switch (instruction.kind) {
   case Instruction::Kind::Kernel: {
+    if (options.observer && device.hostAccessible())
+      MODELPAR_RETURN_IF_ERROR(options.observer->observe(instruction, args.inputs, communicator.rank()));
     MODELPAR_RETURN_IF_ERROR(bound.kernel->launch(args));
     return options.checkNumerics && device.hostAccessible() ? checkNumerics(args.outputs) : Status();
   }

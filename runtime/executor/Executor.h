@@ -44,6 +44,14 @@ public:
   virtual Status fill(const planformat::Input &input, int64_t step, int64_t microBatch, const TensorView &view) = 0;
 };
 
+/// Sees the inputs of kernels. Called by a stream's worker, at the same time for different ranks and streams.
+class KernelObserver {
+public:
+  virtual ~KernelObserver() = default;
+  /// Before the kernel runs; the inputs are in host memory.
+  virtual Status observe(const planformat::Instruction &instruction, std::span<const TensorView> inputs, int64_t rank) = 0;
+};
+
 struct ExecutorOptions {
   int numThreads = 1; ///< Of this rank's pool.
   /// Kernels to use; null: the global registry, with the CPU kernels registered.
@@ -51,6 +59,8 @@ struct ExecutorOptions {
   /// --check-numerics: every kernel's outputs are searched for NaN and +∞ (host memory alone); the first one is an
   /// error that names the instruction.
   bool checkNumerics = false;
+  /// Null: none. On devices whose memory the host cannot read it sees nothing.
+  KernelObserver *observer = nullptr;
   /// When this becomes true, the next instruction of any rank ends the run with an error.
   const std::atomic<bool> *stop = nullptr;
 };

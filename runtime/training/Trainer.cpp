@@ -18,6 +18,7 @@
 #include "runtime/training/HostMemory.h"
 #include "runtime/training/Initialize.h"
 #include "runtime/training/Metrics.h"
+#include "runtime/training/OutputFile.h"
 #include "runtime/training/Startup.h"
 
 #include <algorithm>
@@ -76,6 +77,7 @@ private:
   std::unique_ptr<DataSource> data_;
   std::optional<Checkpoint> init_;
   std::optional<ParameterFile> gradients_, weights_;
+  std::unique_ptr<OutputFile> outputs_;
   MetricsFile metrics_;
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
@@ -114,18 +116,26 @@ Status Run::prepare() {
   return {};
 }
 
+static Status createDirectories(const std::string &path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  return error ? Status::invalid("cannot create '" + path + "': " + error.message()) : Status();
+}
+
 /// After all checks, so that a refused run leaves existing files alone.
 Status Run::openOutputs() {
   if (!options_.metricsPath.empty())
     MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   if (!options_.dumpGradsPath.empty()) {
-    std::error_code error;
-    std::filesystem::create_directories(options_.dumpGradsPath, error);
-    if (error)
-      return Status::invalid("cannot create '" + options_.dumpGradsPath + "': " + error.message());
+    MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpGradsPath));
     MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Gradients,
                                                    options_.dumpGradsPath + "/gradients.safetensors",
                                                    gradients_.emplace()));
+  }
+  if (!options_.dumpOutputsPath.empty()) {
+    MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpOutputsPath));
+    MODELPAR_RETURN_IF_ERROR(OutputFile::create(plan_, options_.dumpOutputsPath + "/outputs.safetensors", outputs_));
+    ranks_.executor.observer = outputs_.get();
   }
   if (!options_.saveWeightsPath.empty())
     MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath,
@@ -212,6 +222,8 @@ Status Run::trainRank(Executor &executor) {
     MODELPAR_RETURN_IF_ERROR(step(executor, i));
     if (i == 1 && gradients_)
       MODELPAR_RETURN_IF_ERROR(gradients_->write(executor));
+    if (i == 1 && outputs_)
+      MODELPAR_RETURN_IF_ERROR(outputs_->finish(executor));
   }
   if (weights_)
     MODELPAR_RETURN_IF_ERROR(weights_->write(executor));

@@ -32,7 +32,7 @@ struct TrainerOptions {
   double epsilon = 1e-8;
   double clip = 1.0; ///< 0: no clipping.
 
-  std::string metricsPath, dumpGradsPath, saveWeightsPath; ///< Empty: none.
+  std::string metricsPath, dumpGradsPath, dumpOutputsPath, saveWeightsPath; ///< Empty: none.
   std::string backend = "auto"; ///< "auto", "cpu" or "cuda"
   std::string comm = "auto";    ///< "auto", "local", "mpi" or "nccl"
   int threadsPerRank = 0;       ///< 0: cores / ranks.

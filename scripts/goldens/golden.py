@@ -23,7 +23,7 @@ BATCH, SEQUENCE, BATCHES, STEPS = 8, 64, 16, 60
 HYPER = {"lr": 1e-3, "betas": [0.9, 0.95], "eps": 1e-8, "weight_decay": 0.1, "clip": 1.0}
 # Gradients of up to this many elements are stored whole; of the others a sketch and some elements.
 WHOLE, BUCKETS, SAMPLES = 384, 256, 64
-LOGIT_POSITIONS = [[0, 0], [0, 63], [3, 17], [7, 40]]
+LOGIT_POSITIONS = [[0, 0], [0, 63], [1, 8], [2, 31], [3, 17], [4, 32], [5, 48], [6, 15], [6, 16], [7, 40], [7, 62], [7, 63]]
 WORDS = """the a one every no this model layer token weight gradient loss step batch rank device plan mesh axis is was becomes holds
 sends reads adds splits gathers reduces and then while because before after with without over under of to from into large small whole partial
 local global late early slow fast two three four many few""".split()
@@ -110,6 +110,14 @@ def store_gradients(gradients):
     return tensors, norms
 
 
+def store_logits(logits):
+    """Of step 1: `rows`, the logits at LOGIT_POSITIONS; of all of them `norms` (by sample and position) and `sketch`."""
+    values = array.array("f", logits.reshape(-1).tolist())
+    return {"rows": ([len(LOGIT_POSITIONS), logits.shape[-1]], array.array("f", [v for b, s in LOGIT_POSITIONS for v in logits[b, s].tolist()])),
+            "norms": (list(logits.shape[:-1]), array.array("f", logits.double().norm(dim=-1).reshape(-1).tolist())),
+            "sketch": ([BUCKETS], array.array("f", hashed.sketch("logits", values, BUCKETS)))}
+
+
 def make(script, name, config_class, model_class):
     """Writes the fixture of models/<name>.json."""
     torch.manual_seed(0)
@@ -138,7 +146,8 @@ def make(script, name, config_class, model_class):
         "model": f"models/{name}.json", "global_batch": BATCH, "sequence": SEQUENCE, "steps": STEPS, "optimizer": "adamw",
         **HYPER, "weights_sha256": hashed.sha256(weights), "data_sha256": hashed.sha256(os.path.join(out, "data.safetensors")),
         "sketch_buckets": BUCKETS, "losses": losses, "grad_norms": norms, "gradient_norms": gradient_norms,
-        "logit_positions": LOGIT_POSITIONS, "logits": [logits[b, s].tolist() for b, s in LOGIT_POSITIONS]}
+        "logit_positions": LOGIT_POSITIONS}
     os.remove(weights)
+    hashed.write_safetensors(os.path.join(out, "logits.safetensors"), store_logits(logits))
     with open(os.path.join(out, "golden.json"), "w") as file:
         file.write(json.dumps(fixture, indent=1) + "\n")

@@ -102,6 +102,7 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_option("--clip", o.clip, "bound of the gradients' global norm; 0: none")->check(real(0, 1e30))->capture_default_str();
   app.add_option("--metrics", o.metricsPath, "a JSON object per step");
   app.add_option("--dump-grads", o.dumpGradsPath, "directory for gradients.safetensors: every gradient after step 1, before clipping");
+  app.add_option("--dump-outputs", o.dumpOutputsPath, "directory for outputs.safetensors: the model's output in step 1, what the loss is computed from");
   app.add_option("--save-weights", o.saveWeightsPath, "safetensors file for the final weights, under their checkpoint names");
   app.add_option("--backend", o.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}))->capture_default_str();
   app.add_option("--comm", o.comm, "auto, local, mpi or nccl")->check(CLI::IsMember({"auto", "local", "mpi", "nccl"}))->capture_default_str();
