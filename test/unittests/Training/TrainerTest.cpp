@@ -139,6 +139,49 @@ TEST_F(TrainerTest, EveryPlanTrainsAlike) {
   }
 }
 
+/// Whole, in the order of samples and columns, whatever the plan.
+TEST_F(TrainerTest, TheOutputIsThatOfOneRank) {
+  auto output = [&](const LinearPlanOptions &plan) {
+    TrainerOptions o = options(linearPlan(plan));
+    o.steps = 2; // The second step has another output.
+    o.dumpOutputsPath = directory_ / "outputs/step-1";
+    run(o);
+    SafetensorsFile file;
+    Status status = SafetensorsFile::open(o.dumpOutputsPath + "/outputs.safetensors", file);
+    EXPECT_TRUE(status.ok()) << status.message();
+    const FileTensor *found = file.find("prediction");
+    EXPECT_NE(found, nullptr);
+    std::vector<float> values(found ? static_cast<size_t>(found->numElements()) : 0);
+    if (found) {
+      EXPECT_EQ(found->shape, (std::vector<int64_t>{8, 5}));
+      std::memcpy(values.data(), file.bytes(*found).data(), values.size() * 4);
+    }
+    return values;
+  };
+  const std::vector<float> one = output({});
+  ASSERT_EQ(one.size(), 40u);
+  EXPECT_NE(one, std::vector<float>(40, one[0]));
+  for (const LinearPlanOptions &plan : {LinearPlanOptions{3, 1, 1}, {1, 4, 1}, {1, 1, 4}, {2, 2, 2}}) {
+    const std::vector<float> other = output(plan);
+    ASSERT_EQ(other.size(), one.size());
+    for (size_t i = 0; i < one.size(); ++i)
+      EXPECT_NEAR(other[i], one[i], 1e-6) << "element " << i;
+  }
+}
+
+TEST_F(TrainerTest, AnOutputNeedsALoss) {
+  planformat::Plan plan = linearPlan({});
+  TrainerOptions o = options(plan);
+  for (planformat::Program &program : plan.stages[0].programs)
+    for (planformat::Instruction &instruction : program.body.instructions)
+      if (instruction.op == "squared_error")
+        instruction.op = "sum_squares", instruction.inputs.pop_back();
+  o.planPath = writePlan(plan, "no-loss.plan");
+  o.verify = false;
+  o.dumpOutputsPath = directory_ / "outputs";
+  expectRefused(o, "--dump-outputs: the plan has 0 losses (softmax_stats or squared_error), expected one");
+}
+
 TEST_F(TrainerTest, TheSamePlanGivesTheSameBits) {
   TrainerOptions o = options(linearPlan({2, 2, 2}));
   const Outcome first = run(o);
