@@ -133,6 +133,7 @@ bool Compilation::choosePlacement() {
   phaseOptions_.tp = choice.tp;
   phaseOptions_.sequenceParallel = options_.sequenceParallel.value_or(false);
   phaseOptions_.schedule = options_.schedule.value_or("1f1b");
+  phaseOptions_.flopsPerByte = cluster_.flopsPerByte(options_.dtype.value_or("f32"));
   phaseOptions_.numMicroBatches = choice.numMicroBatches;
   phaseOptions_.pins = options_.pins;
   phaseOptions_.gradSync = options_.gradSync;

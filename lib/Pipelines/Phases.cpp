@@ -68,6 +68,7 @@ static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options
   placement.sp = options.sequenceParallel;
   placement.microBatches = options.numMicroBatches;
   placement.schedule = options.schedule;
+  placement.flopsPerByte = options.flopsPerByte;
   for (const std::string &pin : options.pins)
     placement.pins.push_back(pin);
   manager.addPass(dist::createDistAssignPlacements(std::move(placement)));

@@ -46,6 +46,10 @@ struct Cluster {
   int64_t numDevices() const { return nodes * devicesPerNode; }
   /// Peak of an element type; of f32 when the type has none of its own.
   double peak(std::string_view dtype) const;
+  /// Operations in the time of one byte of memory traffic, both as kernels reach them.
+  double flopsPerByte(std::string_view dtype) const {
+    return peak(dtype) * computeEfficiency / (memoryBandwidth * memoryEfficiency);
+  }
   /// The innermost level whose blocks hold `span` consecutive ranks; null for one rank.
   const Link *linkFor(int64_t span) const;
 };

@@ -38,6 +38,7 @@ struct PhaseOptions {
   int64_t pp = 1, dp = 1, cp = 1, tp = 1; ///< Mesh sizes.
   bool sequenceParallel = false;
   std::string schedule = "1f1b";
+  double flopsPerByte = 100; ///< Operations of a device in the time of one byte of its memory: what the cut into stages weighs.
   int64_t numMicroBatches = 1;
   std::vector<std::string> pins; ///< PATTERN:SHARDING
   std::string gradSync = "all_reduce";

@@ -105,4 +105,9 @@ TEST(Cluster, MalformedText) {
   EXPECT_THAT(errorOf("[]"), HasSubstr("expected an object"));
 }
 
+TEST(Cluster, OperationsInTheTimeOfAByte) {
+  // 50 GFLOP/s at 0.7 against 8 GB/s at 0.8.
+  EXPECT_DOUBLE_EQ(localCluster(4).flopsPerByte("f32"), 50e9 * 0.7 / (8e9 * 0.8));
+}
+
 } // namespace
