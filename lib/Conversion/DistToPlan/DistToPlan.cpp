@@ -14,6 +14,7 @@
 #include "lib/Conversion/DistToPlan/StageTables.h"
 #include "modelpar/Conversion/DistToPlan/Passes.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
+#include "modelpar/Dialect/Plan/IR/ElementType.h"
 
 
 namespace modelpar {
@@ -398,8 +399,29 @@ void Converter::finishModule() {
   module_->setAttr(plan::kNumMicroBatchesAttr, builder_.getI64IntegerAttr(tensors_.mesh().numMicroBatches()));
 }
 
+/// Everything that becomes a buffer has elements that a plan knows.
+static LogicalResult checkElements(ModuleOp module) {
+  llvm::DenseSet<Type> seen;
+  auto isKnown = [&](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return !tensor || !seen.insert(type).second || plan::toDType(tensor.getElementType());
+  };
+  WalkResult result = module.walk([&](Operation *op) {
+    SmallVector<Type> types(op->getResultTypes());
+    if (auto function = dyn_cast<func::FuncOp>(op))
+      llvm::append_range(types, function.getArgumentTypes());
+    for (Type type : types)
+      if (!isKnown(type)) {
+        op->emitOpError() << "has a tensor of type " << type << ", " << plan::kExpectedElements;
+        return WalkResult::interrupt();
+      }
+    return WalkResult::advance();
+  });
+  return failure(result.wasInterrupted());
+}
+
 LogicalResult Converter::run() {
-  if (failed(collect()))
+  if (failed(checkElements(module_)) || failed(collect()))
     return failure();
   // Functions and bodies share names until the functions go.
   for (func::FuncOp block : blocks_)

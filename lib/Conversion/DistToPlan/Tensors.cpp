@@ -13,32 +13,19 @@
 
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
+#include "modelpar/Dialect/Plan/IR/ElementType.h"
 #include "modelpar/PlanFormat/Workspace.h"
 
 using namespace mlir;
 using namespace modelpar;
 
-std::optional<planformat::DType> modelpar::toDType(Type type) {
-  if (type.isF32())
-    return planformat::DType::F32;
-  if (type.isF64())
-    return planformat::DType::F64;
-  if (type.isBF16())
-    return planformat::DType::BF16;
-  if (type.isF16())
-    return planformat::DType::F16;
-  if (type.isInteger(32))
-    return planformat::DType::I32;
-  if (type.isInteger(64))
-    return planformat::DType::I64;
-  return std::nullopt;
-}
-
 const Tensors::Info &Tensors::operator[](RankedTensorType type) {
   std::unique_ptr<Info> &info = infos_[type];
   if (!info) {
     info = std::make_unique<Info>();
-    info->type.dtype = toDType(type.getElementType()).value_or(planformat::DType::F32);
+    std::optional<planformat::DType> dtype = plan::toDType(type.getElementType());
+    assert(dtype && "the pass refuses other types first");
+    info->type.dtype = *dtype;
     info->type.shape = type.getShape().vec();
     info->type.sharding = dist::getSharding(mesh_, type);
     int64_t bytes = planformat::maxShardBytes(info->type);

@@ -21,9 +21,6 @@
 
 namespace modelpar {
 
-/// The element type in the plan file; nothing when it has none.
-std::optional<planformat::DType> toDType(mlir::Type elementType);
-
 class Tensors {
 public:
   explicit Tensors(sharding::Mesh mesh) : mesh_(std::move(mesh)) {}

@@ -26,9 +26,12 @@ public:
   planformat::TypeId operator()(mlir::Type type);
   /// Bytes of the largest shard, rounded up.
   int64_t bytes(planformat::TypeId id) const { return bytes_[id]; }
+  /// A type whose elements the plan file does not have; null when there was none.
+  mlir::Type unknown() const { return unknown_; }
 
 private:
   planformat::Plan &plan_;
+  mlir::Type unknown_;
   llvm::DenseMap<mlir::Type, planformat::TypeId> ids_;
   std::vector<int64_t> bytes_;
 };

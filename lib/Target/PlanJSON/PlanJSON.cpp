@@ -13,30 +13,20 @@
 
 #include "lib/Target/PlanJSON/Export.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
+#include "modelpar/Dialect/Plan/IR/ElementType.h"
 
 using namespace mlir;
 using namespace modelpar;
-
-static planformat::DType toDType(Type type) {
-  if (type.isF64())
-    return planformat::DType::F64;
-  if (type.isBF16())
-    return planformat::DType::BF16;
-  if (type.isF16())
-    return planformat::DType::F16;
-  if (type.isInteger(32))
-    return planformat::DType::I32;
-  if (type.isInteger(64))
-    return planformat::DType::I64;
-  return planformat::DType::F32;
-}
 
 planformat::TypeId TypeTable::operator()(Type type) {
   auto [found, isNew] = ids_.try_emplace(type, static_cast<planformat::TypeId>(plan_.types.size()));
   if (isNew) {
     auto tensor = cast<RankedTensorType>(type);
     planformat::TensorType &entry = plan_.types.emplace_back();
-    entry.dtype = toDType(tensor.getElementType());
+    if (std::optional<planformat::DType> dtype = plan::toDType(tensor.getElementType()))
+      entry.dtype = *dtype;
+    else
+      unknown_ = tensor;
     entry.shape = tensor.getShape().vec();
     entry.sharding = dist::getSharding(plan_.mesh, tensor);
     int64_t bytes = planformat::maxShardBytes(entry);
@@ -94,7 +84,11 @@ public:
     if (failed(exportBuffers()))
       return failure();
     exportTables();
-    return success(succeeded(exportBodies()) && succeeded(exportStages()));
+    if (failed(exportBodies()) || failed(exportStages()))
+      return failure();
+    if (Type type = types_.unknown())
+      return module_.emitError() << "has a tensor of type " << type << ", " << plan::kExpectedElements;
+    return success();
   }
 
 private:

@@ -12,6 +12,14 @@ func.func @p() attributes {dist.program = "sideways"} {
 
 // -----
 
+// Eight bits are no element of a plan.
+// expected-error @+1 {{has a tensor of type 'tensor<4xi8>', expected elements of type f32, f64, bf16, f16, i32 or i64}}
+func.func @p(%x: tensor<4xi8> {nn.input = "x"}) attributes {dist.program = "forward"} {
+  return
+}
+
+// -----
+
 // A reshard must have been lowered.
 module attributes {dist.mesh = #dist.mesh<["tp"=2]>} {
   func.func private @b(%x: tensor<4xf32, #dist.sharding<[{"tp"}]>>) -> tensor<4xf32, #dist.sharding<[{}]>> {

@@ -194,6 +194,16 @@ TEST_F(Export, RefusesWhatIsNotAllocated) {
   EXPECT_THAT(messages, testing::HasSubstr("'plan.buffer' op has no offset, expected phase scheduled (plan-allocate)"));
 }
 
+TEST_F(Export, RefusesElementsThatAPlanDoesNotHave) {
+  std::string text(kModule);
+  for (size_t at; (at = text.find("tensor<128xf32>")) != std::string::npos;)
+    text.replace(at, std::string("tensor<128xf32>").size(), "tensor<512xi8>");
+  module = parseSourceString<ModuleOp>(text, &context);
+  ASSERT_TRUE(module && schedule()) << messages;
+  EXPECT_TRUE(failed(exportPlan(*module, plan)));
+  EXPECT_THAT(messages, testing::HasSubstr("has a tensor of type 'tensor<512xi8>', expected elements of type f32, f64, bf16, f16, i32 or i64"));
+}
+
 TEST_F(Export, RefusesAModuleWithoutASchedule) {
   module = parseSourceString<ModuleOp>("module {}", &context);
   EXPECT_TRUE(failed(exportPlan(*module, plan)));
