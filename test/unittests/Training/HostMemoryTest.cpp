@@ -90,4 +90,14 @@ TEST(HostMemory, AllRanksMustFit) {
   EXPECT_THAT(status.message(), HasSubstr("4 ranks need 44.0 MiB on this host, 44.0 MiB are left by MemAvailable"));
 }
 
+TEST(HostMemory, StagesDiffer) {
+  planformat::Plan plan;
+  plan.mesh = sharding::Mesh({{"mb", 8}, {"pp", 2}, {"dp", 3}});
+  plan.stages.resize(2);
+  plan.stages[0].arenaBytes = 10 * kMiB;
+  plan.stages[1].arenaBytes = 4 * kMiB;
+  plan.stages[1].reserved = {{"communicator", kMiB}};
+  EXPECT_EQ(plannedHostBytes(plan), 3 * (10 + 4 + 1) * kMiB);
+}
+
 } // namespace
