@@ -14,9 +14,11 @@
 #include "modelpar/Interfaces/InPlaceOpInterface.h"
 #include "modelpar/Interfaces/ParameterOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
+#include "modelpar/Interfaces/StreamedOpInterface.h"
 
 #include "modelpar/Interfaces/CostOpInterface.cpp.inc"
 #include "modelpar/Interfaces/DifferentiableOpInterface.cpp.inc"
 #include "modelpar/Interfaces/InPlaceOpInterface.cpp.inc"
 #include "modelpar/Interfaces/ParameterOpInterface.cpp.inc"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.cpp.inc"
+#include "modelpar/Interfaces/StreamedOpInterface.cpp.inc"

@@ -352,6 +352,12 @@ ReshardPath findReshardPath(const Mesh &mesh, const std::vector<int64_t> &shape,
                             const TensorSharding &to) {
   if (from == to)
     return {};
+  for (const TensorSharding *sharding : {&from, &to})
+    for (const DimSharding &dim : sharding->dims)
+      for (const AxisRef &axis : dim)
+        if (axis.shift)
+          return {{}, "no path from " + toString(from, &mesh) + " to " + toString(to, &mesh) + ": over " +
+                          toString(axis, &mesh) + " parts are on their way round a ring, which only permutes them"};
   return Search(mesh, shape, from, to).run();
 }
 

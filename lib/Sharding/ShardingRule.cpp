@@ -49,7 +49,9 @@ std::string OpShardingRule::toString() const {
     if (factor.kind == FactorKind::Parallel && !factor.positional)
       continue;
     text += "  " + factor.name + ":";
-    if (factor.kind != FactorKind::Parallel)
+    if (factor.kind == FactorKind::Streamed)
+      text += " streamed along " + factors[factor.along].name;
+    else if (factor.kind != FactorKind::Parallel)
       text += factor.kind == FactorKind::Reduction ? " reduction" : " whole";
     if (factor.positional)
       text += " positional";
@@ -68,8 +70,27 @@ static bool isMinorFactor(const OpShardingRule &rule, int factor) {
          std::any_of(rule.results.begin(), rule.results.end(), [&](const auto &r) { return minorIn(r.dims); });
 }
 
+static const DimSharding *axesOf(const OpShardingRule &rule, const Placement &placement, int factor) {
+  auto it = placement.find(rule.factors[factor].name);
+  return it == placement.end() ? nullptr : &it->second;
+}
+
+/// True when the axis, at whatever ring position, is one of `axes`.
+static bool hasAxis(const DimSharding *axes, const AxisRef &axis) {
+  return axes && std::any_of(axes->begin(), axes->end(), [&](const AxisRef &other) {
+           return other.name == axis.name && other.preSize == axis.preSize && other.size == axis.size;
+         });
+}
+
+/// True when the parts of `factor` go round over the axis: it is on both the factor and the one that this is streamed along.
+static bool isStreamed(const OpShardingRule &rule, const Placement &placement, int factor, const AxisRef &axis) {
+  const Factor &streamed = rule.factors[factor];
+  return streamed.kind == FactorKind::Streamed && hasAxis(axesOf(rule, placement, factor), axis) &&
+         hasAxis(axesOf(rule, placement, streamed.along), axis);
+}
+
 std::optional<std::string> validate(const OpShardingRule &rule, const Placement &placement) {
-  std::vector<std::pair<AxisRef, std::string>> seen;
+  std::vector<std::pair<AxisRef, int>> seen;
   for (const auto &[factorName, axes] : placement) {
     int index = rule.factorIndex(factorName);
     if (index < 0)
@@ -82,19 +103,20 @@ std::optional<std::string> validate(const OpShardingRule &rule, const Placement 
     if (isMinorFactor(rule, index))
       return "factor \"" + factorName + "\" is the minor part of a dimension and must stay whole";
     for (const AxisRef &axis : axes) {
-      for (const auto &[other, otherFactor] : seen)
-        if (overlap(axis, other))
-          return "axis " + toString(axis, nullptr) + " is on factors \"" + otherFactor + "\" and \"" + factorName +
-                 "\"";
-      seen.push_back({axis, factorName});
+      if (factor.kind == FactorKind::Streamed && !isStreamed(rule, placement, index, axis))
+        return "factor \"" + factorName + "\" can only be split over axes of factor \"" +
+               rule.factors[factor.along].name + "\", along which it is streamed, found " + toString(axis, nullptr);
+      for (const auto &[other, otherFactor] : seen) {
+        bool streams = (factor.kind == FactorKind::Streamed && factor.along == otherFactor) ||
+                       (rule.factors[otherFactor].kind == FactorKind::Streamed && rule.factors[otherFactor].along == index);
+        if (overlap(axis, other) && !streams)
+          return "axis " + toString(axis, nullptr) + " is on factors \"" + rule.factors[otherFactor].name +
+                 "\" and \"" + factorName + "\"";
+      }
+      seen.push_back({axis, index});
     }
   }
   return std::nullopt;
-}
-
-static const DimSharding *axesOf(const OpShardingRule &rule, const Placement &placement, int factor) {
-  auto it = placement.find(rule.factors[factor].name);
-  return it == placement.end() ? nullptr : &it->second;
 }
 
 static TensorSharding dimsSharding(const OpShardingRule &rule, const Placement &placement,
@@ -111,6 +133,14 @@ TensorSharding operandSharding(const OpShardingRule &rule, const Placement &plac
   return dimsSharding(rule, placement, rule.operands[index].dims);
 }
 
+/// True when some factor is streamed along `factor` over the axis: its shards then see the parts of all ranks.
+static bool isStreamedAlong(const OpShardingRule &rule, const Placement &placement, int factor, const AxisRef &axis) {
+  for (size_t other = 0; other < rule.factors.size(); ++other)
+    if (rule.factors[other].along == factor && isStreamed(rule, placement, static_cast<int>(other), axis))
+      return true;
+  return false;
+}
+
 TensorSharding resultSharding(const OpShardingRule &rule, const Placement &placement, unsigned index,
                               const Mesh &mesh) {
   const ResultRule &result = rule.results[index];
@@ -125,7 +155,8 @@ TensorSharding resultSharding(const OpShardingRule &rule, const Placement &place
     if (!axes)
       continue;
     for (const AxisRef &axis : *axes)
-      sharding.partial.push_back({axis, result.reduce});
+      if (!isStreamedAlong(rule, placement, static_cast<int>(f), axis))
+        sharding.partial.push_back({axis, result.reduce});
   }
   sortPartials(mesh, sharding.partial);
   return sharding;

@@ -97,6 +97,16 @@ bool overlap(const AxisRef &a, const AxisRef &b) {
   return minor.preSize % (major.preSize * major.size) != 0;
 }
 
+std::optional<TensorSharding> permuted(TensorSharding sharding, const AxisRef &axis, int64_t shift) {
+  for (DimSharding &dim : sharding.dims)
+    for (AxisRef &other : dim)
+      if (other.name == axis.name && other.preSize == axis.preSize && other.size == axis.size) {
+        other.shift = (other.shift + shift) % other.size;
+        return sharding;
+      }
+  return std::nullopt;
+}
+
 bool before(const Mesh &mesh, const AxisRef &a, const AxisRef &b) {
   if (a.name == b.name)
     return a.preSize < b.preSize;

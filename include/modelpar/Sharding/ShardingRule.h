@@ -23,7 +23,9 @@ namespace modelpar::sharding {
 enum class FactorKind {
   Parallel,  ///< Occurs in results; each shard computes its part alone.
   Reduction, ///< Summed over (or joined by the result's kind): a result without it becomes partial.
-  Whole      ///< Must not be sharded: the op needs all of it (a norm's width, a packing dimension).
+  Whole,     ///< Must not be sharded: the op needs all of it (a norm's width, a packing dimension).
+  Streamed   ///< Every shard needs all of it, but part by part: may be sharded over axes of the factor `along`, whose ranks
+             ///< then pass the parts on in a ring (the keys of attention, along the queries).
 };
 
 struct Factor {
@@ -32,6 +34,8 @@ struct Factor {
   FactorKind kind = FactorKind::Parallel;
   /// The op reads the shard's global offset along this factor (vocabulary, positions, dropout).
   bool positional = false;
+  /// Streamed: index of the factor that it is streamed along. Nothing is partial over an axis that both are on.
+  int along = -1;
   bool operator==(const Factor &) const = default;
 };
 
@@ -66,7 +70,7 @@ struct OpShardingRule {
 using Placement = std::map<std::string, DimSharding>;
 
 /// Why the placement does not fit the rule (unknown or Whole factor sharded, a minor factor of a merged dimension sharded,
-/// an axis on two factors); nothing when it fits.
+/// an axis on two factors, a streamed factor over an axis that its other does not have); nothing when it fits.
 std::optional<std::string> validate(const OpShardingRule &rule, const Placement &placement);
 /// The sharding that operand `index` must have under the placement (never partial).
 TensorSharding operandSharding(const OpShardingRule &rule, const Placement &placement, unsigned index);

@@ -54,6 +54,9 @@ std::string modifiersOf(const AxisRef &axis);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);
+/// The sharding of a tensor after a collective_permute by `shift` (at least 1) along the axis: the
+/// dimension that is split over it has its shift raised. Nothing when no dimension is split over just that axis.
+std::optional<TensorSharding> permuted(TensorSharding sharding, const AxisRef &axis, int64_t shift);
 /// The mesh's order of axes; parts of one axis major to minor.
 bool before(const Mesh &mesh, const AxisRef &a, const AxisRef &b);
 void sortPartials(const Mesh &mesh, std::vector<PartialAxis> &partial);

@@ -1043,3 +1043,35 @@ func.func @attribute_instance() {
   call @f() {nn.instance = -1} : () -> ()
   return
 }
+
+// -----
+
+func.func @attention_grad_c3_sum(%a0: tensor<2x3x2x4xbf16>, %a1: tensor<2x5x2x4xbf16>, %a2: tensor<2x3x2xf32>, %a3: tensor<16xf64>) {
+  // expected-error@+1 {{'nn.attention_grad' op key_grad has element type 'f64', expected 'bf16' or 'f32'}}
+  %r0, %r1, %r2 = nn.attention_grad %a0, %a0, %a1, %a1, %a0, %a2, %a3 {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<16xf64>) -> (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_merge_c1_rank(%a0: tensor<f32>) {
+  // expected-error@+1 {{'nn.attention_merge' op out has shape [], expected at least 1 dimension}}
+  %r0, %r1 = nn.attention_merge %a0, %a0, %a0, %a0 : (tensor<f32>, tensor<f32>, tensor<f32>, tensor<f32>) -> (tensor<f32>, tensor<f32>)
+  return
+}
+
+// -----
+
+func.func @attention_merge_c1(%a0: tensor<2x4xf32>, %a1: tensor<2xf32>, %a2: tensor<3x4xf32>) {
+  // expected-error@+1 {{'nn.attention_merge' op part_out has shape [3, 4], expected [2, 4]}}
+  %r0, %r1 = nn.attention_merge %a0, %a1, %a2, %a1 : (tensor<2x4xf32>, tensor<2xf32>, tensor<3x4xf32>, tensor<2xf32>) -> (tensor<2x4xf32>, tensor<2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_merge_c2(%a0: tensor<2x4xbf16>, %a1: tensor<2xf32>, %a2: tensor<2xbf16>) {
+  // expected-error@+1 {{'nn.attention_merge' op part_lse has element type 'bf16', expected 'f32'}}
+  %r0, %r1 = nn.attention_merge %a0, %a1, %a0, %a2 : (tensor<2x4xbf16>, tensor<2xf32>, tensor<2x4xbf16>, tensor<2xbf16>) -> (tensor<2x4xbf16>, tensor<2xf32>)
+  return
+}

@@ -112,6 +112,16 @@ func.func @attention(%q: tensor<2x3x2x2x4xf32>, %k: tensor<2x5x2x4xf32>, %scalar
   return %dk : tensor<2x5x2x4xf32>
 }
 
+// Contributions to the gradients of keys and values are added up in f32.
+// CHECK-LABEL: func.func @attention_parts
+func.func @attention_parts(%q: tensor<2x3x2x4xbf16>, %k: tensor<2x5x2x4xbf16>, %o: tensor<2x3x2x4xbf16>, %lse: tensor<2x3x2xf32>, %scalars: tensor<16xf64>) -> tensor<2x5x2x4xf32> {
+  // CHECK: nn.attention_merge %{{.*}} : (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)
+  %o1, %lse1 = nn.attention_merge %o, %lse, %o, %lse : (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)
+  // CHECK: nn.attention_grad {{.*}} -> (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>)
+  %dq, %dk, %dv = nn.attention_grad %o, %q, %k, %k, %o1, %lse1, %scalars {causal = false, scale = 0.5, rate = 0.0, dropout_key = 1} : (tensor<2x3x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<16xf64>) -> (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>)
+  return %dk : tensor<2x5x2x4xf32>
+}
+
 // CHECK-LABEL: func.func @token_loss
 func.func @token_loss(%logits: tensor<2x3x8xf32>, %targets: tensor<2x3xi32>, %scalars: tensor<16xf64>) -> tensor<f32> {
   // CHECK: nn.softmax_stats %{{.*}}, %{{.*}} : (tensor<2x3x8xf32>, tensor<2x3xi32>) -> (tensor<2x3xf32>, tensor<2x3xf32>)

@@ -32,6 +32,15 @@ OpShardingRule softmaxStats() {
   return rule;
 }
 
+/// Queries s and keys t: ([s], [t]) -> ([s], [t])  s: reduction, of the second result  t: streamed along s
+OpShardingRule streamed() {
+  OpShardingRule rule;
+  rule.factors = {{"s", 16, FactorKind::Reduction}, {"t", 12, FactorKind::Streamed, false, 0}};
+  rule.operands = {{{{0}}}, {{{1}}}};
+  rule.results = {{{{0}}}, {{{1}}}};
+  return rule;
+}
+
 TEST(ShardingRule, Prints) {
   EXPECT_EQ(matmul().toString(), "([b, h], [h, f]) -> ([b, f])  h: reduction");
   EXPECT_EQ(softmaxStats().toString(), "([b, v], [b]) -> ([b]:lse, [b])  v: reduction positional");
@@ -75,6 +84,35 @@ TEST(ShardingRule, BroadcastDimensionsStayWhole) {
   Placement placement{{"b", {mesh.axis("dp")}}, {"f", {mesh.axis("tp")}}};
   EXPECT_EQ(toString(operandSharding(rule, placement, 2)), R"([{}, {"tp"}])");
   EXPECT_EQ(rule.toString(), "([b, h], [h, f], [1, f]) -> ([b, f])  h: reduction");
+}
+
+TEST(ShardingRule, WhatIsStreamedIsNotPartial) {
+  Mesh mesh = makeMesh();
+  OpShardingRule rule = streamed();
+  EXPECT_EQ(rule.toString(), "([s], [t]) -> ([s], [t])  s: reduction  t: streamed along s");
+  // Each rank sees the parts of all ranks of dp: its own part of the second result is whole.
+  Placement ring{{"s", {mesh.axis("dp"), mesh.axis("tp")}}, {"t", {mesh.axis("dp")}}};
+  EXPECT_EQ(validate(rule, ring), std::nullopt);
+  EXPECT_EQ(toString(operandSharding(rule, ring, 1)), R"([{"dp"}])");
+  EXPECT_EQ(toString(resultSharding(rule, ring, 0, mesh)), R"([{"dp", "tp"}])");
+  EXPECT_EQ(toString(resultSharding(rule, ring, 1, mesh)), R"([{"dp"}], partial={"tp":sum})");
+  // Whole, it is reduced over the axis like anything else.
+  EXPECT_EQ(toString(resultSharding(rule, {{"s", {mesh.axis("dp")}}}, 1, mesh)), R"([{}], partial={"dp":sum})");
+}
+
+TEST(ShardingRule, StreamedFactorsFollowTheOther) {
+  Mesh mesh = makeMesh();
+  OpShardingRule rule = streamed();
+  const char *alone = R"(factor "t" can only be split over axes of factor "s", along which it is streamed, found "dp")";
+  EXPECT_EQ(toString(mesh.axis("dp"), &mesh), R"("dp")");
+  EXPECT_NE(validate(rule, {{"t", {mesh.axis("dp")}}}), std::nullopt);
+  std::string error = *validate(rule, {{"s", {mesh.axis("tp")}}, {"t", {mesh.axis("dp")}}});
+  EXPECT_EQ(error.substr(0, std::string(alone).size() - 1), std::string(alone).substr(0, std::string(alone).size() - 1));
+  // A factor beside the two shares no axis with them.
+  rule.factors.push_back({"d", 4});
+  rule.operands.push_back({{{2}}});
+  EXPECT_NE(validate(rule, {{"s", {mesh.axis("dp")}}, {"t", {mesh.axis("dp")}}, {"d", {mesh.axis("dp")}}}),
+            std::nullopt);
 }
 
 TEST(ShardingRule, PlacementsThatDoNotFit) {

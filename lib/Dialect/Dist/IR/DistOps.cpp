@@ -174,6 +174,35 @@ LogicalResult AllToAllOp::verify() {
                      static_cast<int>(getSourceDim())});
 }
 
+LogicalResult CollectivePermuteOp::verify() {
+  if (getInputs().empty() || getInputs().size() != getOutputs().size()) // C2
+    return emitOpError() << "expected as many results as operands, and at least one, found " << getInputs().size()
+                         << " operands and " << getOutputs().size() << " results";
+  auto mesh = requireMesh(*this);
+  if (failed(mesh))
+    return failure();
+  sharding::DimSharding axes = resolve(**mesh, getAxes().getValue());
+  const sharding::AxisRef *axis = axes.size() == 1 ? &axes.front() : nullptr;
+  if (!axis || !(*mesh)->isValid(*axis) || axis->name == sharding::kMicroBatchAxis || axis->shift || !axis->subset.empty()) // C3
+    return emitOpError() << "expected one axis of ranks, or a part of one";
+  int64_t shift = static_cast<int64_t>(getShift());
+  if (shift < 1 || shift >= axis->size) // C4
+    return emitOpError() << "expected a shift from 1 to " << axis->size - 1 << ", found " << shift;
+  for (auto [input, output] : llvm::zip_equal(getInputs(), getOutputs())) {
+    auto shardings = requirePair(*this, input, output); // C1
+    if (failed(shardings))
+      return failure();
+    auto expected = sharding::permuted(shardings->from, *axis, shift); // C5
+    if (!expected)
+      return emitOpError() << "no dimension is split over " << sharding::toString(*axis, *mesh) << " in "
+                           << sharding::toString(shardings->from, *mesh);
+    if (*expected != shardings->to)
+      return emitOpError() << "expected a result with sharding " << sharding::toString(*expected, *mesh) << ", found "
+                           << sharding::toString(shardings->to, *mesh);
+  }
+  return success();
+}
+
 LogicalResult SliceOp::verify() {
   return verifyStep(*this, getInput(), getResult(),
                     {ReshardStep::Kind::Slice, getAxes().getValue(), static_cast<int>(getDim())});

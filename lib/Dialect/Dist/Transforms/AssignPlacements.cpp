@@ -5,13 +5,14 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The simple rule: the batch over dp and mb, then pins, then tp on the compatible
-// factor classes with the most matrix work (TensorParallel.h). It decides per class, so a forward op,
-// its gradients and the update of its parameters always agree. Last, where that
-// leaves tp idle, the sequence gets it (SequenceParallel.h).
+// The simple rule: the batch over dp and mb, the sequence over cp (ContextParallel.h), then
+// pins, then tp on the compatible factor classes with the most matrix work (TensorParallel.h).
+// It decides per class, so a forward op, its gradients and the update of its parameters always
+// agree. Last, where that leaves tp idle, the sequence gets it (SequenceParallel.h).
 //
 //===----------------------------------------------------------------------===//
 
+#include "ContextParallel.h"
 #include "FactorClasses.h"
 #include "Pins.h"
 #include "SequenceParallel.h"
@@ -44,27 +45,32 @@ public:
       : module(module), mesh(mesh), classes(classes), placed(classes), axes(placed.axes), origins(placed.origins) {}
 
   LogicalResult placeBatch();
+  LogicalResult placeContext();
   LogicalResult placePins(ArrayRef<std::string> pins);
   void placeTensorParallel() { tensorParallel = dist::placeTensorParallel(module, mesh, placed); }
-  LogicalResult placeSequence();
+  void placeSequence();
   LogicalResult write() {
-    return writePlacements(module, mesh, placed, {batchAxes, tensorParallel.shared}, sequence ? &*sequence : nullptr);
+    return writePlacements(module, mesh, placed, {summedAxes, tensorParallel.shared}, sequence ? &*sequence : nullptr);
   }
   int64_t globalBatch() const { return batchSize; }
   bool isSequenceParallel() const { return sequence.has_value(); }
   const DimSharding &splitBatchOver() const { return batchAxes; }
+  const DimSharding &sumOver() const { return summedAxes; }
   const DimSharding &sharedAxes() const { return tensorParallel.shared; }
 
 private:
   LogicalResult place(const Pin &pin, StringRef name, const FactorClasses::Parameter &parameter);
 
   ModuleOp module;
+  func::FuncOp step;
   const sharding::Mesh &mesh;
   const FactorClasses &classes;
   ClassAxes placed;
   std::vector<DimSharding> &axes;    ///< Those of `placed`.
   std::vector<std::string> &origins;
   DimSharding batchAxes;
+  DimSharding summedAxes; ///< The batch's, and the sequence's: what is summed over them leaves its function partial.
+  std::set<int> sequenceIds;
   int64_t batchSize = 0;
   TensorParallelAxes tensorParallel;
   std::optional<SequenceParallel> sequence;
@@ -77,12 +83,20 @@ private:
 //===----------------------------------------------------------------------===//
 
 LogicalResult Assigner::placeBatch() {
-  for (StringRef name : {"dp", "mb"})
-    if (mesh.has(name))
-      batchAxes.push_back(mesh.axis(name));
-  auto step = module.lookupSymbol<func::FuncOp>(kStepFunction);
+  step = module.lookupSymbol<func::FuncOp>(kStepFunction);
   if (!step)
     return emitError(module.getLoc()) << "expected a function @" << kStepFunction;
+  FailureOr<std::set<int>> found = findSequence(step, classes);
+  if (failed(found))
+    return failure();
+  sequenceIds = std::move(*found);
+  if (sequenceIds.empty() && mesh.has(kContextAxis))
+    emitWarning(module.getLoc()) << "no input has nn.seq_dim, so there is no sequence for \"" << kContextAxis
+                                 << "\" to split: it splits the batch, as \"dp\" does";
+  for (StringRef name : {StringRef("dp"), StringRef(kContextAxis), StringRef("mb")})
+    if (mesh.has(name) && (name != kContextAxis || sequenceIds.empty()))
+      batchAxes.push_back(mesh.axis(name));
+  summedAxes = batchAxes;
   for (BlockArgument argument : step.getArguments()) {
     auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "nn.batch_dim");
     auto type = dyn_cast<RankedTensorType>(argument.getType());
@@ -120,6 +134,34 @@ LogicalResult Assigner::placeBatch() {
       if (origins[classes.classOf(parameter, d)] == kBatchOrigin)
         return parameter.op->emitOpError() << "dimension " << d << " of parameter \"" << name
                                            << "\" is the batch dimension, which is split over micro-batches";
+  return success();
+}
+
+//===----------------------------------------------------------------------===//
+// Context parallelism
+//===----------------------------------------------------------------------===//
+
+LogicalResult Assigner::placeContext() {
+  if (!mesh.has(kContextAxis) || sequenceIds.empty())
+    return success();
+  AxisRef cp = mesh.axis(kContextAxis);
+  if (failed(checkSequenceSplits(step, classes, sequenceIds, cp)))
+    return failure();
+  for (int id : sequenceIds) {
+    if (!origins[id].empty())
+      return step.emitOpError() << "the batch dimension of an input is the sequence of another, which \"" << cp.name
+                                << "\" splits";
+    axes[id] = {cp};
+    origins[id] = "the sequence";
+    if (std::string why = placed.whyConflict(id); !why.empty())
+      return step.emitOpError() << "the sequence cannot be split over \"" << cp.name << "\": " << why;
+  }
+  summedAxes.push_back(cp);
+  int64_t parts = chooseSequenceParts(step, classes, sequenceIds, cp);
+  if (parts > 1) {
+    module->setAttr(DistDialect::getSequencePartsAttrName(), Builder(module.getContext()).getI64IntegerAttr(parts));
+    markPositions(classes, sequenceIds);
+  }
   return success();
 }
 
@@ -205,26 +247,15 @@ LogicalResult Assigner::place(const Pin &pin, StringRef name, const FactorClasse
 // Sequence parallelism
 //===----------------------------------------------------------------------===//
 
-LogicalResult Assigner::placeSequence() {
-  auto step = module.lookupSymbol<func::FuncOp>(kStepFunction);
-  std::set<int> ids;
-  for (BlockArgument argument : step.getArguments()) {
-    auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), "nn.seq_dim");
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    if (!dim || !type)
-      continue;
-    if (dim.getInt() < 0 || dim.getInt() >= type.getRank())
-      return step.emitOpError() << "nn.seq_dim " << dim.getInt() << " on argument " << argument.getArgNumber()
-                                << " of type " << type;
-    ids.insert(classes.classOf(argument, dim.getInt()));
+void Assigner::placeSequence() {
+  if (sequenceIds.empty()) {
+    emitWarning(module.getLoc()) << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
+    return;
   }
-  if (ids.empty())
-    return step.emitOpError() << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
   if (!mesh.has("tp"))
-    return success(); // It shares the ranks of tensor parallelism: there are none.
-  sequence.emplace(classes, axes, std::move(ids), mesh, tensorParallel.parts);
+    return; // It shares the ranks of tensor parallelism: there are none.
+  sequence.emplace(classes, axes, sequenceIds, mesh, tensorParallel.parts);
   sequence->place(module);
-  return success();
 }
 
 //===----------------------------------------------------------------------===//
@@ -237,13 +268,8 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
   using DistAssignPlacementsBase::DistAssignPlacementsBase;
 
   LogicalResult checkOptions(ModuleOp module) {
-    struct Unsupported {
-      const char *name, *what;
-      int64_t size;
-    };
-    for (const Unsupported &axis : {Unsupported{"cp", "context parallelism", cp}, {"ep", "expert parallelism", ep}})
-      if (axis.size > 1)
-        return emitError(module.getLoc()) << axis.what << " (" << axis.name << "=" << axis.size << ") is not supported yet";
+    if (ep > 1)
+      return emitError(module.getLoc()) << "expert parallelism (ep=" << ep << ") is not supported yet";
     for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
                               {"tp", tp}, {"micro-batches", microBatches}})
       if (size < 1)
@@ -267,28 +293,31 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     // Ops are checked against the mesh as their placements are written.
     module->setAttr(DistDialect::getMeshAttrName(), MeshAttr::get(&getContext(), mesh));
     Assigner assigner(module, mesh, *classes);
-    if (failed(assigner.placeBatch()) || failed(assigner.placePins(std::vector<std::string>(pins.begin(), pins.end()))))
+    if (failed(assigner.placeBatch()) || failed(assigner.placeContext()) ||
+        failed(assigner.placePins(std::vector<std::string>(pins.begin(), pins.end()))))
       return signalPassFailure();
     assigner.placeTensorParallel();
-    if ((sp && failed(assigner.placeSequence())) || failed(assigner.write()))
+    if (sp)
+      assigner.placeSequence();
+    if (failed(assigner.write()))
       return signalPassFailure();
     // Placements are there, so the time of every call is known.
     if (pp > 1 && failed(assignStages(module.lookupSymbol<func::FuncOp>(kStepFunction), mesh, flopsPerByte)))
       return signalPassFailure();
-    module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.splitBatchOver()));
+    module->setAttr(DistDialect::getBatchAxesAttrName(), makeAxes(&getContext(), mesh, assigner.sumOver()));
     if (!assigner.sharedAxes().empty())
       module->setAttr(kSharedAxesAttr, makeAxes(&getContext(), mesh, assigner.sharedAxes()));
-    recordOptions(module, assigner.globalBatch());
+    recordOptions(module, assigner);
     if (assigner.isSequenceParallel())
       module->setAttr("dist.sequence_parallel", UnitAttr::get(&getContext()));
   }
 
   /// What later phases need, so that a resumed file needs no option again.
-  void recordOptions(ModuleOp module, int64_t globalBatch) {
+  void recordOptions(ModuleOp module, const Assigner &assigner) {
     Builder builder(&getContext());
-    auto ceilDiv = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
-    module->setAttr("dist.global_batch", builder.getI64IntegerAttr(globalBatch));
-    module->setAttr("dist.micro_batch", builder.getI64IntegerAttr(ceilDiv(ceilDiv(globalBatch, dp), microBatches)));
+    module->setAttr("dist.global_batch", builder.getI64IntegerAttr(assigner.globalBatch()));
+    module->setAttr("dist.micro_batch", builder.getI64IntegerAttr(sharding::maxShardExtent(
+                                            assigner.globalBatch(), assigner.splitBatchOver())));
     module->setAttr("dist.num_micro_batches", builder.getI64IntegerAttr(microBatches));
     module->setAttr("dist.schedule", builder.getStringAttr(schedule));
   }

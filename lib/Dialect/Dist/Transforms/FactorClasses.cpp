@@ -163,10 +163,14 @@ void FactorClasses::collectRule(ShardingRuleOpInterface op, int64_t calls) {
     tie(value, operand.dims);
   for (auto [value, result] : llvm::zip_equal(op->getResults(), factors.rule.results))
     tie(value, result.dims);
-  for (auto [i, factor] : llvm::enumerate(factors.rule.factors))
+  for (auto [i, factor] : llvm::enumerate(factors.rule.factors)) {
+    std::string text = "factor \"" + factor.name + "\" of " + name + " must stay whole";
     if (factor.kind == FactorKind::Whole)
-      wholeNodes.push_back(
-          {factors.base + static_cast<int>(i), "factor \"" + factor.name + "\" of " + name + " must stay whole"});
+      wholeNodes.push_back({factors.base + static_cast<int>(i), text});
+    else if (factor.kind == FactorKind::Streamed)
+      streamedNodes.push_back({factors.base + static_cast<int>(i),
+                               text + " or be streamed along \"" + factors.rule.factors[factor.along].name + "\""});
+  }
 }
 
 //===----------------------------------------------------------------------===//
@@ -186,14 +190,15 @@ void FactorClasses::number() {
   }
 }
 
-void FactorClasses::markWhole(int id, const std::string &why) {
-  if (infos[id].whole.empty())
-    infos[id].whole = why;
-}
-
 void FactorClasses::findWhole() {
+  auto mark = [](std::string &text, const std::string &why) {
+    if (text.empty())
+      text = why;
+  };
   for (const auto &[node, why] : wholeNodes)
-    markWhole(classes[node], why);
+    mark(infos[classes[node]].whole, why);
+  for (const auto &[node, why] : streamedNodes)
+    mark(infos[classes[node]].streamed, why);
 }
 
 void FactorClasses::addConflict(int a, int b, llvm::function_ref<std::string()> why) {
@@ -216,9 +221,11 @@ void FactorClasses::findConflicts() {
       });
     };
     if (!factors.op.isSumOverOperands()) {
-      for (size_t a = 0; a < factors.rule.factors.size(); ++a)
-        for (size_t b = a + 1; b < factors.rule.factors.size(); ++b)
-          pair(static_cast<int>(a), static_cast<int>(b));
+      int count = static_cast<int>(factors.rule.factors.size());
+      for (int a = 0; a < count; ++a)
+        for (int b = a + 1; b < count; ++b)
+          if (factors.rule.factors[a].along != b && factors.rule.factors[b].along != a)
+            pair(a, b);
       continue;
     }
     for (const sharding::OperandRule &operand : factors.rule.operands)

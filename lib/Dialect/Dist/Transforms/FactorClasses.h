@@ -47,8 +47,10 @@ public:
   int classOf(const OpFactors &op, unsigned factor) const { return classes[op.base + factor]; }
   int classOf(const Parameter &parameter, unsigned dim) const { return classes[parameter.base + dim]; }
 
-  /// Why no axis may be on the class at all: an op needs it whole, or has it twice. Empty when one may.
-  const std::string &whyWhole(int id) const { return infos[id].whole; }
+  /// Why no axis may be on the class, streaming left aside: an op needs it whole, or has it twice. Empty when one may.
+  const std::string &whyWhole(int id) const { return infos[id].whole.empty() ? infos[id].streamed : infos[id].whole; }
+  /// Why no axis may be on the class even where it is streamed. Empty when one may.
+  const std::string &whyNotStreamed(int id) const { return infos[id].whole; }
   /// Why the two classes may not have one axis; empty when they may.
   std::string whyConflict(int a, int b) const;
   const std::map<std::pair<int, int>, std::string> &conflicts() const { return conflicts_; }
@@ -56,6 +58,7 @@ public:
 private:
   struct Info {
     std::string whole;
+    std::string streamed; ///< Which op has it as a streamed factor.
   };
   mlir::LogicalResult collect(mlir::ModuleOp module);
   mlir::LogicalResult collect(mlir::func::FuncOp function);
@@ -70,7 +73,6 @@ private:
   int find(int node);
   void unite(int a, int b);
   void unite(int a, int b, size_t count);
-  void markWhole(int node, const std::string &why);
   void addConflict(int a, int b, llvm::function_ref<std::string()> why);
 
   std::vector<int> parents; ///< Union-find; negative while a node stands alone is not used: roots are their own parents.
@@ -83,7 +85,7 @@ private:
   llvm::DenseMap<llvm::StringRef, mlir::func::FuncOp> functions;
   llvm::DenseMap<llvm::StringRef, int64_t> callCounts;
   llvm::DenseMap<mlir::Operation *, std::vector<int>> results; ///< Nodes of a function's results.
-  std::vector<std::pair<int, std::string>> wholeNodes;
+  std::vector<std::pair<int, std::string>> wholeNodes, streamedNodes;
   std::map<std::pair<int, int>, std::string> conflicts_;
 };
 

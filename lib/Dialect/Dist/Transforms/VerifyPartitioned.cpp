@@ -70,10 +70,16 @@ private:
     // Types repeat: each is validated once.
     if (!validTypes.insert(type).second)
       return success();
-    if (auto error = sharding::validate(mesh, tensor.getRank(), resolve(mesh, attr))) {
+    auto fail = [&](const std::string &error) {
       validTypes.erase(type);
-      return op->emitOpError() << "type " << type << ": " << *error;
-    }
+      return op->emitOpError() << "type " << type << ": " << error;
+    };
+    if (auto error = sharding::validate(mesh, tensor.getRank(), resolve(mesh, attr)))
+      return fail(*error);
+    for (const sharding::DimSharding &dim : attr.getValue().dims)
+      for (const sharding::AxisRef &axis : dim)
+        if (axis.shift)
+          return fail("parts go round a ring in phase staged only, found " + sharding::toString(axis, &mesh));
     return success();
   }
 

@@ -67,6 +67,7 @@ double AttentionOp::getFlopsPerPoint() { return 4; }
 bool AttentionOp::isMatrixOp() { return true; }
 double AttentionGradOp::getFlopsPerPoint() { return 10; }
 bool AttentionGradOp::isMatrixOp() { return true; }
+double AttentionMergeOp::getFlopsPerPoint() { return 3; }
 
 double SoftmaxStatsOp::getFlopsPerPoint() { return 4; }
 double SoftmaxStatsGradOp::getFlopsPerPoint() { return 4; }

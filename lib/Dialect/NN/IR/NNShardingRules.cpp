@@ -30,8 +30,9 @@ ArrayRef<int64_t> shapeOf(Value value) { return cast<RankedTensorType>(value.get
 /// Collects factors, then operands and results in order.
 class RuleBuilder {
 public:
-  int factor(std::string name, int64_t size, FactorKind kind = FactorKind::Parallel, bool positional = false) {
-    rule.factors.push_back({std::move(name), size, kind, positional});
+  int factor(std::string name, int64_t size, FactorKind kind = FactorKind::Parallel, bool positional = false,
+             int along = -1) {
+    rule.factors.push_back({std::move(name), size, kind, positional, along});
     return static_cast<int>(rule.factors.size()) - 1;
   }
   /// One factor per extent, named `prefix`0, `prefix`1, ...
@@ -286,8 +287,8 @@ struct AttentionDims {
     rows = {{b}, {s}, {g}};
     if (shape.size() == 5)
       rows.push_back({rule.factor("r", shape[3], perQuery, dropout)});
-    // Whole until ring attention streams t; then the mask and dropout go by its global position too.
-    int t = rule.factor("t", shapeOf(k)[1], FactorKind::Whole, causal || dropout);
+    // Keys go round the ranks that share the queries: ring attention.
+    int t = rule.factor("t", shapeOf(k)[1], FactorKind::Streamed, causal || dropout, s);
     int d = rule.factor("d", shape.back(), FactorKind::Whole);
     query = with(rows, d);
     key = {{b}, {t}, {g}, {d}};
@@ -310,6 +311,14 @@ OpShardingRule AttentionGradOp::getShardingRule() {
   rule.operand(dims.query, 0).operand(dims.query).operand(dims.key).operand(dims.key).operand(dims.query);
   rule.operand(dims.rows).scalars();
   rule.result(dims.query).result(dims.key).result(dims.key);
+  return rule.take();
+}
+
+OpShardingRule AttentionMergeOp::getShardingRule() {
+  RuleBuilder rule;
+  Dims out = rule.generic(shapeOf(getOut()));
+  Dims rows(out.begin(), out.end() - 1);
+  rule.operand(out).operand(rows).operand(out).operand(rows).result(out).result(rows);
   return rule.take();
 }
 

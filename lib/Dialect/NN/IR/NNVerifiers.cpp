@@ -410,10 +410,38 @@ LogicalResult AttentionOp::verify() {
 }
 
 LogicalResult AttentionGradOp::verify() {
-  return verifyAttention(*this, getQuery(), getKey(),
-                         {{"grad", getGrad()}, {"out", getOut()}, {"query_grad", getQueryGrad()}},
-                         {{"value", getValue()}, {"key_grad", getKeyGrad()}, {"value_grad", getValueGrad()}}, getLse(),
-                         getScalars(), getRate());
+  if (failed(verifyAttention(*this, getQuery(), getKey(),
+                             {{"grad", getGrad()}, {"out", getOut()}, {"query_grad", getQueryGrad()}},
+                             {{"value", getValue()}}, getLse(), getScalars(), getRate())))
+    return failure();
+  // C3
+  std::pair<StringRef, Value> gradients[] = {{"key_grad", getKeyGrad()}, {"value_grad", getValueGrad()}};
+  for (auto [name, value] : gradients) {
+    if (failed(requireShape(*this, name, value, shapeOf(getKey()))))
+      return failure();
+    Type element = elementOf(getKey()), sum = getStatisticsType(element);
+    if (elementOf(value) != element && elementOf(value) != sum)
+      return emitOpError() << name << " has element type " << elementOf(value) << ", expected " << element << " or "
+                           << sum;
+  }
+  return success();
+}
+
+LogicalResult AttentionMergeOp::verify() {
+  // C1
+  if (failed(requireRank(*this, "out", getOut(), 1)))
+    return failure();
+  std::pair<StringRef, Value> outs[] = {{"part_out", getPartOut()}, {"result", getResult()}};
+  for (auto [name, value] : outs)
+    if (failed(requireLike(*this, name, value, getOut())))
+      return failure();
+  // C2
+  std::pair<StringRef, Value> statistics[] = {
+      {"lse", getLse()}, {"part_lse", getPartLse()}, {"result_lse", getResultLse()}};
+  for (auto [name, value] : statistics)
+    if (failed(requireStatistics(*this, name, value, shapeOf(getOut()).drop_back(), getOut())))
+      return failure();
+  return success();
 }
 
 //===----------------------------------------------------------------------===//

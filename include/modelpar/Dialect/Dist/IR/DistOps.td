@@ -108,6 +108,31 @@ def Dist_AllToAllOp : Dist_UnaryOp<"all_to_all"> {
   }];
 }
 
+def Dist_CollectivePermuteOp : Dist_Op<"collective_permute"> {
+  let summary = "pass shards on to later coordinates of an axis, the last to the first; several tensors are one grouped launch";
+  let description = [{
+    The rank with coordinate c sends its shard to the rank with coordinate c + `shift`, modulo the axis' size: the shift of the axis in the
+    tensor's sharding grows by as much. A step of ring attention.
+
+    Constraints:
+    * C1: each operand and its result have one global shape and element type, and a sharding on the module's mesh.
+    * C2: as many results as operands, at least one.
+    * C3: `axes` is one axis of space (or a part of one), without shift and subset.
+    * C4: 0 < `shift` < the axis' size.
+    * C5: a dimension of every operand is split over the axis; the result's is the same with `shift` more.
+
+    ```mlir
+    %1 = dist.collective_permute %0 shift 1 over ["cp"]
+      : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {} ]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {} ]>>
+    ```
+  }];
+  let arguments = (ins Variadic<Dist_Tensor>:$inputs, I64Attr:$shift, Dist_AxesAttr:$axes);
+  let results = (outs Variadic<Dist_Tensor>:$outputs);
+  let assemblyFormat = [{
+    $inputs `shift` custom<Integer>($shift) `over` custom<AxisList>($axes) attr-dict `:` functional-type($inputs, $outputs)
+  }];
+}
+
 def Dist_SliceOp : Dist_UnaryOp<"slice"> {
   let summary = "each rank (and micro-batch) keeps its part of a dimension; no communication";
   let description = [{

@@ -18,9 +18,12 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
   let summary = "Put mesh axes on the factors of every op";
   let description = [{
     Dimensions that must be placed alike form factor classes: the union, over the whole module, of what sharding rules, shared values,
-    calls and parameters tie together. The class of the inputs' batch dimension gets `dp`, then `mb`; pins come next; then
-    `tp` goes on the compatible set of classes with the most matrix work. A class is left whole when an op needs it whole, or
+    calls and parameters tie together. The class of the inputs' batch dimension gets `dp`, then `mb`, that of their `nn.seq_dim` gets `cp`
+    (without a sequence, `cp` splits the batch too); pins come next; then `tp` goes on the compatible set of classes with the most matrix work. A class is left whole when an op needs it whole, or
     when an op (or a value) has it twice. No op is known by name.
+
+    With `cp`, attention has the axis on its queries and its keys: a ring (`dist-lower-ring`). Under a causal mask a sequence that is
+    a multiple of 2·cp is dealt out for equal work: `dist.sequence_parts` on the module, `dist.sequence_dim` on ops that read positions.
 
     With `sp`, every op that has `tp` on no factor gets it on the sequence (the class of the inputs' `nn.seq_dim`) where its rule allows.
     What crosses functions is split on the sequence too, unless some function needs it whole.
@@ -44,7 +47,7 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
   let options = [
     Option<"dp", "dp", "int64_t", "1", "ranks that share the batch">,
     Option<"tp", "tp", "int64_t", "1", "ranks that share each layer">,
-    Option<"cp", "cp", "int64_t", "1", "ranks that share the sequence (not supported yet)">,
+    Option<"cp", "cp", "int64_t", "1", "ranks that share the sequence">,
     Option<"ep", "ep", "int64_t", "1", "ranks that share the experts (not supported yet)">,
     Option<"pp", "pp", "int64_t", "1", "pipeline stages">,
     Option<"flopsPerByte", "flops-per-byte", "double", "100.0", "operations in the time of one byte of memory traffic, for the cut into stages">,
@@ -110,12 +113,42 @@ def DistMergeCollectives : DistPass<"dist-merge-collectives"> {
   }];
 }
 
+def DistLowerRing : DistPass<"dist-lower-ring"> {
+  let summary = "Unroll ops with a streamed factor into a ring";
+  let description = [{
+    An op whose placement has an axis on a streamed factor (keys) and on the factor that it is streamed along (queries) needs all parts of
+    its streamed operands, of which a rank holds one. It becomes as many ops as the axis has ranks, each on the part that the rank has
+    then (`dist.ring_step`), and between them `dist.collective_permute`s that pass the parts on. A permute stands before the op on the part that
+    it sends, so it runs while that computes.
+
+    Results without the streamed factor are joined step by step (`StreamedOpInterface::joinParts`). A result with it is a sum over the
+    ranks, in f32 (f64): what a rank adds to its own part stays there; from step 1 on the sum travels with the part, and goes home after the last
+    step. Of n ranks, operands make n-1 hops and such results n-1.
+
+    It runs after `verify-partitioned`: until there the op is one op with whole results, so the type checker of shardings sees no partial
+    results of steps, and decisions of earlier passes do not meet them.
+
+    Precondition: phase `partitioned`, verified; streamed over one axis. Postcondition: no compute op has an unlowered streamed factor.
+
+    ```mlir
+    %o, %lse = nn.attention %q, %k, %v, %scalars {dist.placement = #dist.placement<{s = ["cp"], t = ["cp"]}>, ...} : ...
+    ```
+    becomes, on cp=2,
+    ```mlir
+    %kv:2 = dist.collective_permute %k, %v shift 1 over ["cp"] : ...
+    %o0, %lse0 = nn.attention %q, %k, %v, %scalars {dist.ring_step = 0 : i64, ...} : ...
+    %o1, %lse1 = nn.attention %q, %kv#0, %kv#1, %scalars {dist.ring_step = 1 : i64, ...} : ...
+    %o, %lse = nn.attention_merge %o0, %lse0, %o1, %lse1 : ...
+    ```
+  }];
+}
+
 def VerifyPartitioned : DistPass<"verify-partitioned"> {
   let summary = "The type checker of shardings";
   let description = [{
     Phase `partitioned` is right when:
 
-    - P1: every tensor has a sharding, well formed on the module's mesh;
+    - P1: every tensor has a sharding, well formed on the module's mesh, and without shifted axes (rings are lowered later);
     - P2: every compute op has operands and results exactly as its rule and placement say; a partial value enters only an op that is linear in
       it (with all operands of its linear group partial alike), and leaves with the results;
     - P3: no `dist.reshard` and no `dist.assume` is left, and every other dist op turns its operand's sharding into its result's;

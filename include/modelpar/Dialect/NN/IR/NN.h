@@ -18,6 +18,7 @@
 #include "modelpar/Interfaces/InPlaceOpInterface.h"
 #include "modelpar/Interfaces/ParameterOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
+#include "modelpar/Interfaces/StreamedOpInterface.h"
 
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/IR/BuiltinAttributes.h"

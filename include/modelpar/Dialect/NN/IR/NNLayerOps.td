@@ -191,14 +191,14 @@ def NN_RotaryOp : NN_ComputeOp<"rotary", [NN_InPlace, NN_Differentiable]> {
   let results = (outs NN_Tensor:$result);
 }
 
-def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable], NN_MatrixCost> {
+def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable, NN_Streamed], NN_MatrixCost> {
   let summary = "q[b, s, g, (r,) d], k[b, t, g, d], v[b, t, g, d] -> out like q, lse[b, s, g(, r)]";
   let description = [{
     softmax(scale · q kᵀ) v per (b, g, r), over t. g counts key-value heads, r the query heads that share one; q of rank 4 has r = 1.
     `causal`: query i sees the keys j <= i, by global index. `lse` is the natural logarithm of the sum of exponentials of a row's scaled
     scores; a row without any key has lse = -inf and contributes zero; a gradient with respect to lse does not exist. With `rate` > 0 the
     probabilities (not the lse) go through dropout, keyed like nn.dropout by `dropout_key` and the index in [b, s, g, r, t], row-major;
-    `rate` 0 leaves it out.
+    `rate` 0 leaves it out. Of two parts of the keys (each by its global index) the results are joined by nn.attention_merge.
 
     - C1: q has four or five dimensions.
     - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
@@ -218,7 +218,33 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable], NN_MatrixCos
   let results = (outs NN_Tensor:$result, NN_Tensor:$lse);
 }
 
-def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [], NN_MatrixCost> {
+def NN_AttentionMergeOp : NN_ComputeOp<"attention_merge", [NN_InPlaceOf]> {
+  let summary = "out[.., d], lse[..] of one part of the keys, out[.., d], lse[..] of another -> out[.., d], lse[..] of both";
+  let description = [{
+    Joins what nn.attention gives on two disjoint parts of the keys: with L = log(exp(lse₁) + exp(lse₂)),
+
+        out = exp(lse₁ - L) · out₁ + exp(lse₂ - L) · out₂        lse = L
+
+    in f32 (f64 for f64). A row without keys in a part has lse = -inf there and takes nothing from it; without keys in both it stays zero
+    with lse = -inf.
+
+    - C1: the outs have one shape and element type, and at least one dimension.
+    - C2: each lse has the shape of the outs without d, and f32 elements (f64 for f64).
+
+    ```mlir
+    %out, %lse = nn.attention_merge %o1, %l1, %o2, %l2 : (tensor<2x8x4x64xf32>, tensor<2x8x4xf32>, tensor<2x8x4x64xf32>, tensor<2x8x4xf32>)
+       -> (tensor<2x8x4x64xf32>, tensor<2x8x4xf32>)
+    ```
+  }];
+  let arguments = (ins NN_Tensor:$out, NN_Tensor:$lse, NN_Tensor:$part_out, NN_Tensor:$part_lse);
+  let results = (outs NN_Tensor:$result, NN_Tensor:$result_lse);
+  // The kernel reads a row's both lse before it writes any of the row.
+  let extraClassDefinition = [{
+    llvm::SmallVector<unsigned> $cppClass::getInPlaceOperands(unsigned result) { return {result}; }
+  }];
+}
+
+def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [NN_Streamed], NN_MatrixCost> {
   let summary = "grad, q, k, v, out, lse -> gradients of q, k, v";
   let description = [{
     P = exp(scale · q kᵀ - lse) where the mask allows, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
@@ -227,7 +253,8 @@ def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [], NN_MatrixCost> {
 
     - C1: q has four or five dimensions.
     - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
-    - C3: grad, out and query_grad are like q; v, key_grad and value_grad like k, in shape and element type.
+    - C3: grad, out and query_grad are like q; v, key_grad and value_grad like k, in shape and element type. key_grad and value_grad
+      may be f32 (f64 for f64) instead: contributions that are added up.
     - C4: lse has the shape of q without d, and f32 elements (f64 for f64).
     - C5: `scalars` has 16 elements.
     - C6: 0 <= `rate` < 1.

@@ -14,6 +14,7 @@ include "modelpar/Interfaces/CostOpInterface.td"
 include "modelpar/Interfaces/DifferentiableOpInterface.td"
 include "modelpar/Interfaces/InPlaceOpInterface.td"
 include "modelpar/Interfaces/ParameterOpInterface.td"
+include "modelpar/Interfaces/StreamedOpInterface.td"
 include "mlir/Interfaces/SideEffectInterfaces.td"
 include "mlir/IR/SymbolInterfaces.td"
 
@@ -42,6 +43,7 @@ defvar NN_MatrixCost = DeclareOpInterfaceMethods<CostOpInterface, ["isMatrixOp"]
 // Result 0 may take the bytes of operand 0; ops that differ define getInPlaceOperands.
 def NN_InPlace : DeclareOpInterfaceMethods<InPlaceOpInterface>;
 def NN_InPlaceOf : DeclareOpInterfaceMethods<InPlaceOpInterface, ["getInPlaceOperands"]>;
+defvar NN_Streamed = DeclareOpInterfaceMethods<StreamedOpInterface>;
 defvar NN_SumOverOperands = DeclareOpInterfaceMethods<ShardingRuleOpInterface, ["isSumOverOperands", "buildSumOfResults"]>;
 
 #endif // MODELPAR_DIALECT_NN_IR_NNOPBASE
