@@ -28,8 +28,9 @@ CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::str
   cost.seconds = cluster.launchOverhead;
   if (!link || ranks <= 1)
     return cost;
-  double steps = static_cast<double>(ranks - 1) * (op == "all_reduce" ? 2 : 1);
-  cost.bytesSent = steps / static_cast<double>(ranks) * bytes;
+  const bool permutes = op == "collective_permute";
+  double steps = permutes ? 1 : static_cast<double>(ranks - 1) * (op == "all_reduce" ? 2 : 1);
+  cost.bytesSent = permutes ? bytes : steps / static_cast<double>(ranks) * bytes;
   cost.seconds += cost.bytesSent / (link->bandwidth * cluster.linkEfficiency) + steps * link->latency;
   return cost;
 }

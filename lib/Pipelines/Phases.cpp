@@ -98,6 +98,8 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
   case Phase::Partitioned:
     return addPartitioned(manager, options);
   case Phase::Staged:
+    // Placements have been checked. An op that needs other ranks' parts of an operand is unrolled into a ring, in its block.
+    manager.addPass(dist::createDistLowerRing());
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
     manager.addPass(createDistStage());
     return;

@@ -68,6 +68,7 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   app.add_option("--schedule", c.schedule, "order of micro-batches in the pipeline: gpipe or 1f1b (default)");
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
   app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
+  addFixed(app, "--cp-mode", "ring", "how attention sees the sequence that cp splits");
   addFixed(app, "--zero", "0", "sharding of optimizer state, gradients, parameters");
   addFixed(app, "--virtual-stages", "1", "virtual pipeline stages per rank");
   addFixed(app, "--recompute", "none", "activation recomputation");

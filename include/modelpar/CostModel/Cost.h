@@ -29,8 +29,8 @@ struct CollectiveCost {
   double bytesSent = 0; ///< Per rank.
 };
 /// A ring over `ranks` ranks. `bytes` is N, the larger side of one rank: the tensor of all_reduce, the result of
-/// all_gather, the operand of reduce_scatter and all_to_all. Sent per rank: 2(n-1)/n·N for all_reduce, (n-1)/n·N for
-/// the others. `link` may be null (one rank).
+/// all_gather, the operand of reduce_scatter and all_to_all. Sent per rank: 2(n-1)/n·N for all_reduce, N for
+/// collective_permute (its own N, to one rank), (n-1)/n·N for the others. `link` may be null (one rank).
 CollectiveCost collectiveCost(const Cluster &cluster, const Link *link, std::string_view op, int64_t ranks,
                               double bytes);
 

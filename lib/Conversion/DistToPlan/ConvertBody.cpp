@@ -177,6 +177,11 @@ LogicalResult BodyEmitter::emitCollective(Operation *op) {
                        exchange.getSourceDim());
         return success();
       })
+      .Case([&](dist::CollectivePermuteOp permute) {
+        emitCollective(op, plan::CollectiveKind::collective_permute, permute.getAxes(), std::nullopt, std::nullopt,
+                       std::nullopt, permute.getShift());
+        return success();
+      })
       .Default([](Operation *other) {
         return other->emitOpError() << "has no instruction, expected compute ops, collectives and calls";
       });
@@ -184,7 +189,7 @@ LogicalResult BodyEmitter::emitCollective(Operation *op) {
 
 void BodyEmitter::emitCollective(Operation *op, plan::CollectiveKind kind, dist::AxesAttr axes,
                                  std::optional<dist::ReduceKind> reduce, std::optional<int64_t> dim,
-                                 std::optional<int64_t> sourceDim) {
+                                 std::optional<int64_t> sourceDim, std::optional<int64_t> shift) {
   SmallVector<Attribute> axisAttrs;
   for (const sharding::AxisRef &axis : sharding::joinedAxes(dist::resolve(tensors_.mesh(), axes.getValue())))
     axisAttrs.push_back(plan::AxisAttr::get(op->getContext(), axis.name, axis.preSize, axis.size, axis.subset));
@@ -196,7 +201,7 @@ void BodyEmitter::emitCollective(Operation *op, plan::CollectiveKind kind, dist:
     reduceAttr = builder_.getStringAttr(llvm::StringRef(sharding::name(dist::toPlain(*reduce))));
   SmallVector<Value> inputs = handles(op->getOperands()), outputs = handles(op->getResults());
   plan::CollectiveOp::create(builder_, op->getLoc(), kind, inputs, outputs, builder_.getArrayAttr(axisAttrs), reduceAttr,
-                             integer(dim), integer(sourceDim), kCommunication, DenseI32ArrayAttr(), IntegerAttr());
+                             integer(dim), integer(sourceDim), integer(shift), kCommunication, DenseI32ArrayAttr(), IntegerAttr());
 }
 
 //===----------------------------------------------------------------------===//

@@ -117,8 +117,32 @@ bool Storage::mayOverwrite(Operation *op, unsigned operand, Value result) const 
   return tensors_.sameLayout(value.getType(), result.getType()) && diesIn(value, op);
 }
 
+/// A ring needs two buffers, however many hops it has: what arrives takes the bytes of the part before the one that is sent, when
+/// every use of those is done (in list order; an event makes it true for streams).
+bool Storage::reusePartBefore(dist::CollectivePermuteOp permute, unsigned index) {
+  Value result = permute->getResult(index), sent = permute->getOperand(index);
+  auto found = receivedFrom_.find(slotOf(sent));
+  if (found == receivedFrom_.end())
+    return false;
+  unsigned slot = found->second;
+  if (all_[slot].place.kind != Place::Kind::Local || all_[slot].overwrite != Overwrite::Anyone)
+    return false;
+  for (auto [value, other] : slots_)
+    if (other == slot && (!tensors_.sameBytes(value.getType(), result.getType()) ||
+                          llvm::any_of(value.getUsers(), [&](Operation *user) { return !user->isBeforeInBlock(permute); })))
+      return false;
+  slots_[result] = slot;
+  return true;
+}
+
 void Storage::groupResult(Operation *op, unsigned index) {
   Value result = op->getResult(index);
+  if (auto permute = dyn_cast<dist::CollectivePermuteOp>(op)) {
+    if (!reusePartBefore(permute, index))
+      start(result, Place(), Overwrite::Anyone);
+    receivedFrom_[slotOf(result)] = slotOf(permute->getOperand(index));
+    return;
+  }
   for (unsigned operand : candidates(op, index))
     if (mayOverwrite(op, operand, result)) {
       slots_[result] = slotOf(op->getOperand(operand));

@@ -82,6 +82,7 @@ private:
     mlir::Value only;
   };
   void groupResult(mlir::Operation *op, unsigned index);
+  bool reusePartBefore(dist::CollectivePermuteOp permute, unsigned index);
   void joinFirst(mlir::Value sum, mlir::Value first);
   bool mayOverwrite(mlir::Operation *op, unsigned operand, mlir::Value result) const;
   mlir::SmallVector<unsigned> candidates(mlir::Operation *op, unsigned index) const;
@@ -91,6 +92,7 @@ private:
   llvm::DenseMap<mlir::Value, unsigned> slots_;
   llvm::DenseSet<mlir::Value> kept_;
   llvm::DenseMap<mlir::Value, mlir::Value> sums_;
+  llvm::DenseMap<unsigned, unsigned> receivedFrom_; ///< By slot that a permute wrote last: the slot that it sent.
   std::vector<Slot> all_;
 };
 

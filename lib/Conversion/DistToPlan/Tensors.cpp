@@ -34,6 +34,19 @@ const Tensors::Info &Tensors::operator[](RankedTensorType type) {
   return *info;
 }
 
+bool Tensors::sameBytes(Type a, Type b) {
+  const planformat::TensorType &first = (*this)[cast<RankedTensorType>(a)].type;
+  const planformat::TensorType &second = (*this)[cast<RankedTensorType>(b)].type;
+  auto unshifted = [](std::vector<sharding::DimSharding> dims) {
+    for (sharding::DimSharding &dim : dims)
+      for (sharding::AxisRef &axis : dim)
+        axis.shift = 0;
+    return dims;
+  };
+  return first.dtype == second.dtype && first.shape == second.shape &&
+         unshifted(first.sharding.dims) == unshifted(second.sharding.dims);
+}
+
 bool Tensors::sameLayout(Type a, Type b) {
   if (a == b)
     return true;
@@ -81,6 +94,13 @@ SmallVector<NamedAttribute> modelpar::kernelAttributes(Operation *op) {
       value = StringAttr::get(op->getContext(), nn::stringifyActivationKind(kind.getValue()));
     if (isa<BoolAttr, StringAttr, IntegerAttr, FloatAttr, DenseI64ArrayAttr, DenseF64ArrayAttr>(value))
       attributes.emplace_back(attribute.getName(), value);
+  }
+  // Where an index on the sequence is no position, the kernel finds that.
+  auto module = op->getParentOfType<ModuleOp>();
+  auto parts = module->getAttrOfType<IntegerAttr>(dist::DistDialect::getSequencePartsAttrName());
+  if (auto dim = op->getAttrOfType<IntegerAttr>(dist::DistDialect::getSequenceDimAttrName()); parts && dim) {
+    attributes.emplace_back(StringAttr::get(op->getContext(), "sequence_dim"), dim);
+    attributes.emplace_back(StringAttr::get(op->getContext(), "sequence_parts"), parts);
   }
   return attributes;
 }

@@ -36,6 +36,9 @@ public:
   /// True when values of both types have the same bytes on every rank and micro-batch: they differ at most in what they are partial over.
   bool sameLayout(mlir::Type a, mlir::Type b);
 
+  /// True when the largest shards of both types have the same size: sameLayout but for the shifts of axes.
+  bool sameBytes(mlir::Type a, mlir::Type b);
+
   /// Operations of the largest shard of a compute op (CostOpInterface).
   double localFlops(mlir::Operation *op);
 

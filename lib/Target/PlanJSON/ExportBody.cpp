@@ -135,6 +135,8 @@ private:
       out.dim = static_cast<int32_t>(*dim);
     if (auto source = op.getSourceDim())
       out.sourceDim = static_cast<int32_t>(*source);
+    if (auto shift = op.getShift())
+      out.shift = static_cast<int32_t>(*shift);
     return success();
   }
 

@@ -95,6 +95,14 @@ protected:
   const Mesh mesh{{{"tp", 2}}};
 };
 
+/// The axis on one factor; what is streamed has it where it is streamed along too.
+Placement onFactor(const OpShardingRule &rule, const Factor &factor, const Mesh &mesh) {
+  Placement placement{{factor.name, {mesh.axis("tp")}}};
+  if (factor.kind == FactorKind::Streamed)
+    placement[rule.factors[factor.along].name] = {mesh.axis("tp")};
+  return placement;
+}
+
 TEST_P(NNGradient, IsPartialOverWhatTheOperandLacks) {
   Differentiated one(GetParam());
   ASSERT_EQ(one.operandGrads.size(), one.op->getNumOperands());
@@ -102,7 +110,8 @@ TEST_P(NNGradient, IsPartialOverWhatTheOperandLacks) {
   for (size_t f = 0; f < rule.factors.size(); ++f) {
     if (rule.factors[f].kind == FactorKind::Whole)
       continue;
-    const Placement placement{{rule.factors[f].name, {mesh.axis("tp")}}};
+    const Placement placement = onFactor(rule, rule.factors[f], mesh);
+    const bool streamed = rule.factors[f].kind == FactorKind::Streamed; // Parts of all ranks are seen: nothing is partial.
     for (unsigned i = 0; i < one.op->getNumOperands(); ++i) {
       SCOPED_TRACE("factor " + rule.factors[f].name + ", operand " + std::to_string(i));
       mlir::Value gradient = one.operandGrads[i];
@@ -119,7 +128,7 @@ TEST_P(NNGradient, IsPartialOverWhatTheOperandLacks) {
         actual = resultSharding(rule, placement, 0, mesh);
       }
       TensorSharding expected = operandSharding(rule, placement, i);
-      if (!hasFactor(rule.operands[i].dims, static_cast<int>(f)))
+      if (!streamed && !hasFactor(rule.operands[i].dims, static_cast<int>(f)))
         expected.partial.push_back({mesh.axis("tp"), ReduceKind::Sum});
       EXPECT_EQ(toString(actual), toString(expected));
     }
@@ -134,7 +143,7 @@ TEST_P(NNGradient, TakesValuesAsTheForwardOpHasThem) {
        grad = grad->getNextNode()) {
     OpShardingRule gradRule = mlir::cast<ShardingRuleOpInterface>(grad).getShardingRule();
     for (const Factor &factor : rule.factors) {
-      const Placement placement{{factor.name, {mesh.axis("tp")}}};
+      const Placement placement = onFactor(rule, factor, mesh);
       if (factor.kind == FactorKind::Whole || validate(gradRule, restrictTo(gradRule, placement)))
         continue;
       for (auto [j, value] : llvm::enumerate(grad->getOperands())) {

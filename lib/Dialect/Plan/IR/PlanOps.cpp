@@ -41,6 +41,8 @@ LogicalResult InputOp::verify() {
   auto bound = [&](unsigned i) { return cast<FloatAttr>(getRange()[i]).getValueAsDouble(); };
   if (getRange().size() != 2 || bound(0) > bound(1)) // C2
     return emitOpError() << "expected a range of two bounds in order";
+  if (auto dim = getSequenceDim(); dim && static_cast<int64_t>(*dim) >= rank) // C3
+    return emitOpError() << "expected 'sequence' to be a dimension of " << getType() << ", found " << *dim;
   return success();
 }
 
@@ -268,11 +270,20 @@ LogicalResult CollectiveOp::verify() {
     return emitOpError() << (reduces ? "expected" : "expected no") << " 'reduce' with " << stringifyCollectiveKind(kind);
   if (reduces && *getReduce() != "sum" && *getReduce() != "max" && *getReduce() != "lse") // C3
     return emitOpError() << "expected 'reduce' to be \"sum\", \"max\" or \"lse\", found \"" << *getReduce() << "\"";
-  bool hasDim = kind != CollectiveKind::all_reduce, hasSource = kind == CollectiveKind::all_to_all;
+  bool permutes = kind == CollectiveKind::collective_permute;
+  bool hasDim = kind != CollectiveKind::all_reduce && !permutes, hasSource = kind == CollectiveKind::all_to_all;
   if (hasDim != getDim().has_value()) // C4
     return emitOpError() << (hasDim ? "expected" : "expected no") << " 'dim' with " << stringifyCollectiveKind(kind);
   if (hasSource != getSourceDim().has_value()) // C5
     return emitOpError() << (hasSource ? "expected" : "expected no") << " 'from' with " << stringifyCollectiveKind(kind);
+  if (permutes != getShift().has_value()) // C6
+    return emitOpError() << (permutes ? "expected" : "expected no") << " 'shift' with " << stringifyCollectiveKind(kind);
+  if (permutes) { // C6
+    int64_t size = cast<AxisAttr>(getAxes()[0]).getSize(), shift = static_cast<int64_t>(*getShift());
+    if (getAxes().size() != 1 || shift < 1 || shift >= size)
+      return emitOpError() << "expected one axis and a shift from 1 to " << size - 1 << ", found " << getAxes().size()
+                           << " and " << shift;
+  }
   for (Value input : getInputs()) // C4
     if (hasDim && static_cast<int64_t>(*getDim()) >= tensorOf(input).getRank())
       return emitOpError() << "expected 'dim' to be a dimension of every tensor, found " << *getDim() << " for "

@@ -59,7 +59,7 @@ def Plan_Direction : Plan_I32Enum<"Direction", "which way a channel goes", [
 
 def Plan_CollectiveKind : Plan_I32Enum<"CollectiveKind", "a collective operation", [
   I32EnumAttrCase<"all_reduce", 0>, I32EnumAttrCase<"all_gather", 1>, I32EnumAttrCase<"reduce_scatter", 2>,
-  I32EnumAttrCase<"all_to_all", 3>]>;
+  I32EnumAttrCase<"all_to_all", 3>, I32EnumAttrCase<"collective_permute", 4>]>;
 
 def Plan_AxisAttr : AttrDef<Plan_Dialect, "Axis"> {
   let mnemonic = "axis";

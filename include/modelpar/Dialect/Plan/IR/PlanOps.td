@@ -27,13 +27,15 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let description = [{
     - C1: one name per dimension, or none.
     - C2: two range bounds, in order.
+    - C3: `sequence` is a dimension of the tensor: the sequence, filled in the order of `plan.sequence_parts`.
 
     ```mlir
     plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
     ```
   }];
-  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names);
-  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
+  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names,
+                       OptionalAttr<I32Attr>:$sequence_dim);
+  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`sequence` $sequence_dim^)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -309,9 +311,10 @@ def Plan_LaunchOp : Plan_InstructionOp<"launch",
 
 def Plan_CollectiveOp : Plan_InstructionOp<"collective",
     (ins Plan_CollectiveKind:$kind, Variadic<Plan_BufferType>:$inputs, Variadic<Plan_BufferType>:$outputs, Plan_AxesAttr:$axes,
-         OptionalAttr<StrAttr>:$reduce, OptionalAttr<I32Attr>:$dim, OptionalAttr<I32Attr>:$source_dim),
+         OptionalAttr<StrAttr>:$reduce, OptionalAttr<I32Attr>:$dim, OptionalAttr<I32Attr>:$source_dim,
+         OptionalAttr<I32Attr>:$shift),
     [{$kind `ins` `(` $inputs `:` type($inputs) `)` `outs` `(` $outputs `:` type($outputs) `)` `over` $axes
-      (`reduce` $reduce^)? (`dim` $dim^)? (`from` $source_dim^)? }],
+      (`reduce` $reduce^)? (`dim` $dim^)? (`from` $source_dim^)? (`shift` $shift^)? }],
     [AttrSizedOperandSegments]> {
   let summary = "communicate with the ranks that differ along the axes";
   let description = [{
@@ -322,6 +325,7 @@ def Plan_CollectiveOp : Plan_InstructionOp<"collective",
     - C3: `reduce` ("sum", "max", "lse") with all_reduce and reduce_scatter alone.
     - C4: `dim` with all_gather, reduce_scatter and all_to_all alone, a dimension of every tensor.
     - C5: `from` with all_to_all alone.
+    - C6: `shift` with collective_permute alone, at least 1 and less than the size of its one axis.
 
     ```mlir
     plan.collective all_reduce ins(%0 : !plan.buffer<tensor<8x4xf32>>) outs(%1 : !plan.buffer<tensor<8x4xf32>>)
