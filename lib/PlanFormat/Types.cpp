@@ -46,16 +46,6 @@ std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
   return result;
 }
 
-/// Moves every shard `shift` places on along the axis of a ring. False when the dimension is not split over it.
-bool rotate(DimSharding &dim, const AxisRef &ring, int64_t shift) {
-  for (AxisRef &axis : dim)
-    if (axis.name == ring.name && axis.preSize == ring.preSize && axis.size == ring.size) {
-      axis.shift = (axis.shift + shift) % axis.size;
-      return true;
-    }
-  return false;
-}
-
 class TypeChecker {
 public:
   TypeChecker(const Plan &plan, Findings &findings) : plan_(plan), findings_(findings) {}
@@ -120,12 +110,26 @@ private:
   /// wrong there. The types of all ops are checked in the compiler, where their rules are; this is what a plan alone
   /// can know.
   static bool isNonLinear(const std::string &op) {
-    static const std::set<std::string> ops = {"activation",    "attention",   "layer_norm", "rms_norm", "softmax_stats",
-                                              "squared_error", "sum_squares", "clip_scale", "adamw",    "sgd"};
+    static const std::set<std::string> ops = {"activation",    "attention",     "attention_merge", "layer_norm", "rms_norm",
+                                              "softmax_stats", "squared_error", "sum_squares",     "clip_scale", "adamw",
+                                              "sgd"};
     return ops.count(op) != 0;
   }
 
+  /// Keys and values of attention, and their gradients, are one part of the sequence: a ring passes them on in step.
+  void onePart(const Body &body, const std::vector<ValueId> &values, const std::string &where) {
+    for (ValueId value : values)
+      if (type(body, value).sharding.dims != type(body, values[0]).sharding.dims)
+        return findings_.add(where, "has keys of type " + describe(type(body, values[0])) +
+                                        " with values or gradients of type " + describe(type(body, value)) +
+                                        ", expected one sharding");
+  }
+
   void kernel(const Body &body, const Instruction &i, const std::string &where) {
+    if (i.op == "attention" && i.inputs.size() >= 3)
+      onePart(body, {i.inputs[1], i.inputs[2]}, where);
+    if (i.op == "attention_grad" && i.inputs.size() >= 4 && i.outputs.size() == 3)
+      onePart(body, {i.inputs[2], i.inputs[3], i.outputs[1], i.outputs[2]}, where);
     for (size_t n = 0; n < i.inputs.size(); ++n)
       for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
         if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
@@ -201,7 +205,7 @@ private:
     for (size_t d = 0; d < in.shape.size(); ++d) {
       DimSharding before = in.sharding.dims[d], after = out.sharding.dims[d];
       bool isDim = static_cast<int32_t>(d) == i.dim && i.op != "all_reduce" && !permutes;
-      if (permutes && rotate(before, i.axes[0], i.shift)) {
+      if (permutes && sharding::permute(before, i.axes[0], i.shift)) {
         rotates = true;
         if (before != after)
           return "dimension " + std::to_string(d) + " to be shifted by " + std::to_string(i.shift) + " over " +

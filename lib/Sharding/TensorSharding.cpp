@@ -97,13 +97,19 @@ bool overlap(const AxisRef &a, const AxisRef &b) {
   return minor.preSize % (major.preSize * major.size) != 0;
 }
 
+bool permute(DimSharding &dim, const AxisRef &axis, int64_t shift) {
+  for (AxisRef &other : dim)
+    if (other.name == axis.name && other.preSize == axis.preSize && other.size == axis.size) {
+      other.shift = (other.shift + shift) % other.size;
+      return true;
+    }
+  return false;
+}
+
 std::optional<TensorSharding> permuted(TensorSharding sharding, const AxisRef &axis, int64_t shift) {
   for (DimSharding &dim : sharding.dims)
-    for (AxisRef &other : dim)
-      if (other.name == axis.name && other.preSize == axis.preSize && other.size == axis.size) {
-        other.shift = (other.shift + shift) % other.size;
-        return sharding;
-      }
+    if (permute(dim, axis, shift))
+      return sharding;
   return std::nullopt;
 }
 

@@ -30,15 +30,17 @@ struct Case {
   const char *name;
   int64_t tp, dp, microBatch;
   const char *optimizer;
+  int64_t cp = 1;
 };
 
 class DroppedKernel : public ::testing::TestWithParam<Case> {
 protected:
   Plan compilePlan(const std::string &model) {
     const Case &c = GetParam();
-    pipelines::CompileOptions options = compileOptions(model == "mlp.json" ? model : "gpt2-tiny.json", c.tp * c.dp);
+    pipelines::CompileOptions options = compileOptions(model == "mlp.json" ? model : "gpt2-tiny.json", c.tp * c.dp * c.cp);
     options.tp = c.tp;
     options.dp = c.dp;
+    options.cp = c.cp;
     options.microBatch = c.microBatch;
     options.optimizer = c.optimizer;
     if (model == "mlp.json")
@@ -96,7 +98,8 @@ TEST_P(DroppedKernel, IsFoundInGpt2) { expectNoneCanBeDropped("one-layer.json");
 
 INSTANTIATE_TEST_SUITE_P(Plans, DroppedKernel,
                          ::testing::Values(Case{"one_rank", 1, 1, 8, "adamw"}, Case{"tp2_dp2", 2, 2, 4, "adamw"},
-                                           Case{"tp2_dp2_micro_batches", 2, 2, 2, "sgd"}),
+                                           Case{"tp2_dp2_micro_batches", 2, 2, 2, "sgd"},
+                                           Case{"tp2_cp3", 2, 1, 2, "sgd", 3}),
                          [](const auto &info) { return info.param.name; });
 
 } // namespace

@@ -24,17 +24,18 @@ using namespace modelpar::test;
 
 namespace {
 
-/// What is mutated: four ranks with tp and dp, the same with sequence parallelism, two stages with dp, or tp alone
-/// (key-value heads shared by two ranks) with sequence parallelism or without.
-enum class Mesh { One, TensorData, Sequence, Stages, Shared, SharedSequence };
+/// What is mutated: four ranks with tp and dp, the same with sequence parallelism, two stages with dp, tp alone
+/// (key-value heads shared by two ranks) with sequence parallelism or without, or tp and cp.
+enum class Mesh { One, TensorData, Sequence, Stages, Shared, SharedSequence, Context };
 
 pipelines::CompileOptions optionsFor(const std::string &model, Mesh mesh) {
   pipelines::CompileOptions options = compileOptions(model, mesh == Mesh::One ? 1 : 4);
   options.pp = mesh == Mesh::Stages ? 2 : 1;
-  const bool tensorAlone = mesh == Mesh::Shared || mesh == Mesh::SharedSequence;
+  const bool tensorAlone = mesh == Mesh::Shared || mesh == Mesh::SharedSequence, context = mesh == Mesh::Context;
   options.tp = tensorAlone ? 4 : mesh == Mesh::One || mesh == Mesh::Stages ? 1 : 2;
-  options.dp = mesh == Mesh::One || tensorAlone ? 1 : 2;
-  options.microBatch = mesh == Mesh::One ? 8 : 2;
+  options.dp = mesh == Mesh::One || tensorAlone || context ? 1 : 2;
+  options.cp = context ? 2 : 1;
+  options.microBatch = mesh == Mesh::One ? 8 : context ? 4 : 2;
   options.optimizer = "sgd";
   options.sequenceParallel = mesh == Mesh::Sequence || mesh == Mesh::SharedSequence;
   if (model != "mlp.json")
@@ -97,7 +98,7 @@ std::string caseName(const ::testing::TestParamInfo<Mutation::ParamType> &info) 
   std::string name = std::string(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
   for (char &c : name)
     c = std::isalnum(static_cast<unsigned char>(c)) ? c : '_';
-  static constexpr const char *kSuffixes[] = {"", "", "_sp", "_pp", "_tp4", "_tp4_sp"};
+  static constexpr const char *kSuffixes[] = {"", "", "_sp", "_pp", "_tp4", "_tp4_sp", "_cp"};
   return name + kSuffixes[static_cast<size_t>(std::get<2>(info.param))];
 }
 
@@ -117,6 +118,10 @@ INSTANTIATE_TEST_SUITE_P(Stages, Mutation,
 INSTANTIATE_TEST_SUITE_P(SubAxes, Mutation,
                          ::testing::Combine(::testing::Values("llama-tiny.json"), ::testing::Values("double", "drop"),
                                             ::testing::Values(Mesh::Shared, Mesh::SharedSequence)),
+                         caseName);
+INSTANTIATE_TEST_SUITE_P(Context, Mutation,
+                         ::testing::Combine(::testing::Values("gpt2-tiny.json", "llama-tiny.json"),
+                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::Context)),
                          caseName);
 
 } // namespace

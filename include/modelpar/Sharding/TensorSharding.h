@@ -54,8 +54,10 @@ std::string modifiersOf(const AxisRef &axis);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);
-/// The sharding of a tensor after a collective_permute by `shift` (at least 1) along the axis: the
-/// dimension that is split over it has its shift raised. Nothing when no dimension is split over just that axis.
+/// What a collective_permute by `shift` (at least 1) along the axis makes of a dimension: its shift grows. False when the dimension is not
+/// split over just that axis.
+bool permute(DimSharding &dim, const AxisRef &axis, int64_t shift);
+/// The same for a tensor; nothing when none of its dimensions is split over the axis.
 std::optional<TensorSharding> permuted(TensorSharding sharding, const AxisRef &axis, int64_t shift);
 /// The mesh's order of axes; parts of one axis major to minor.
 bool before(const Mesh &mesh, const AxisRef &a, const AxisRef &b);

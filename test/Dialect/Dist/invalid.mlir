@@ -397,3 +397,104 @@ module attributes {dist.mesh = #dist.mesh<["pp"=2, "tp"=4]>} {
     return
   }
 }
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c1(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected operand and result of one global shape and element type}}
+    %0 = dist.collective_permute %x shift 1 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf64, #dist.sharding<[{"cp"+1}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c2(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected as many results as operands, and at least one, found 1 operands and 2 results}}
+    %0:2 = dist.collective_permute %x shift 1 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> (tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>, tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>)
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c3_two(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected one axis of ranks, or a part of one}}
+    %0 = dist.collective_permute %x shift 1 over ["cp", "tp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c3_time(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected one axis of ranks, or a part of one}}
+    %0 = dist.collective_permute %x shift 1 over ["mb"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c4_zero(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected a shift from 1 to 3, found 0}}
+    %0 = dist.collective_permute %x shift 0 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c4_round(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected a shift from 1 to 3, found 4}}
+    %0 = dist.collective_permute %x shift 4 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c5_whole(%x: tensor<8x4xf32, #dist.sharding<[{}, {}]>>) {
+    // expected-error @+1 {{no dimension is split over "cp" in [{}, {}]}}
+    %0 = dist.collective_permute %x shift 1 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @collective_permute_c5_result(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{expected a result with sharding [{"cp"+1}, {}], found [{"cp"+2}, {}]}}
+    %0 = dist.collective_permute %x shift 1 over ["cp"] : (tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"+2}, {}]>>
+    return
+  }
+}
+
+// -----
+
+// A part on its way round a ring is only permuted.
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @reshard_c2_ring(%x: tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>) {
+    // expected-error @+1 {{over "cp"+1 parts are on their way round a ring, which only permutes them}}
+    %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
+  func.func @all_gather_c2_ring(%x: tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>>) {
+    // expected-error @+1 {{dim 0 does not end in {"cp"}}}
+    %0 = dist.all_gather %x dim 0 over ["cp"] : tensor<8x4xf32, #dist.sharding<[{"cp"+1}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}

@@ -45,6 +45,17 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "dp"=2, "tp"=4]>, dist.batch_
     return
   }
 
+  // CHECK-LABEL: func.func @ring
+  func.func @ring(%x: tensor<8x4xf32, #dist.sharding<[{"tp"}, {}]>>, %y: tensor<8xf32, #dist.sharding<[{"tp"+3}], partial={"dp":sum}>>)
+      -> tensor<8xf32, #dist.sharding<[{"tp"}], partial={"dp":sum}>> {
+    // CHECK: dist.collective_permute %{{.*}}, %{{.*}} shift 1 over ["tp"] : (tensor<8x4xf32, #tp__r>, tensor<8xf32, #tp_shift3__sum_dp>) -> (tensor<8x4xf32, #tp_shift1__r>, tensor<8xf32, #tp__sum_dp>)
+    %0, %1 = dist.collective_permute %x, %y shift 1 over ["tp"] : (tensor<8x4xf32, #dist.sharding<[{"tp"}, {}]>>, tensor<8xf32, #dist.sharding<[{"tp"+3}], partial={"dp":sum}>>)
+      -> (tensor<8x4xf32, #dist.sharding<[{"tp"+1}, {}]>>, tensor<8xf32, #dist.sharding<[{"tp"}], partial={"dp":sum}>>)
+    // CHECK: dist.collective_permute %{{.*}} shift 3 over ["tp"] : (tensor<8x4xf32, #tp_shift1__r>) -> tensor<8x4xf32, #tp__r>
+    %2 = dist.collective_permute %0 shift 3 over ["tp"] : (tensor<8x4xf32, #dist.sharding<[{"tp"+1}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"tp"}, {}]>>
+    return %1 : tensor<8xf32, #dist.sharding<[{"tp"}], partial={"dp":sum}>>
+  }
+
   // CHECK-LABEL: func.func @sub_axes
   func.func @sub_axes(%x: tensor<8x4xf32, #dist.sharding<[{"tp":(1)2}, {"tp":(2)2}]>>, %l: tensor<8xf32, #dist.sharding<[{}], partial={"tp":(1)2:lse}>>) {
     // CHECK: dist.all_gather %{{.*}} dim 1 over ["tp":(2)2]

@@ -361,3 +361,45 @@ plan.replica "w" stage 1 value @w1 state []
 plan.buffer @w parameter : tensor<4xf32> bytes 64 stage 1
 // expected-error @+1 {{expected the name of a plan.parameter of another stage, found "replica_c3"}}
 plan.replica "replica_c3" stage 1 value @w state []
+
+// -----
+
+// plan.input C3
+// expected-error @+1 {{expected 'sequence' to be a dimension of 'tensor<8xi32>', found 1}}
+plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["s"] sequence 1
+
+// -----
+
+// plan.collective C6
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected 'shift' with collective_permute}}
+  plan.collective collective_permute ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"cp", 4>]
+}
+
+// -----
+
+// plan.collective C6
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected no 'shift' with all_reduce}}
+  plan.collective all_reduce ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"cp", 4>] reduce "sum" shift 1
+}
+
+// -----
+
+// plan.collective C6
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected one axis and a shift from 1 to 3, found 1 and 4}}
+  plan.collective collective_permute ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"cp", 4>] shift 4
+}
+
+// -----
+
+// plan.collective C6
+plan.program @p forward stage 0 {
+  %0 = plan.alloc 64 : <tensor<4xf32>>
+  // expected-error @+1 {{expected one axis and a shift from 1 to 3, found 2 and 1}}
+  plan.collective collective_permute ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"cp", 4>, #plan.axis<"tp", 4>] shift 1
+}

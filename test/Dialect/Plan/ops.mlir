@@ -4,6 +4,8 @@
 // A whole plan in miniature: tables, buffers, a block, programs, a schedule.
 // CHECK: plan.input "x" : tensor<8x64xf32> role "data" range [-1.000000e+00, 1.000000e+00] dims ["b", "d"]
 plan.input "x" : tensor<8x64xf32> role "data" range [-1.0, 1.0] dims ["b", "d"]
+// CHECK: plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.000000e+00, 2.560000e+02] dims ["b", "s"] sequence 1
+plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.0, 256.0] dims ["b", "s"] sequence 1
 // CHECK: plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.000000e+00, 2.000000e-02] checkpoint "l0.w" [64, 256] value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
 plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.0, 0.02] checkpoint "l0.w" [64, 256]
   value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
@@ -32,6 +34,9 @@ plan.block @layer ins(%x: !plan.buffer<tensor<8x64xf32>>, %w: !plan.buffer<tenso
   // CHECK: plan.collective all_reduce ins(%[[A]] : {{.*}}) outs(%[[B]] : {{.*}}) over [#plan.axis<"tp", 4>] reduce "sum" stream 1 waits [0] records 1
   plan.collective all_reduce ins(%a : !plan.buffer<tensor<8x256xf32>>) outs(%b : !plan.buffer<tensor<8x256xf32>>)
     over [#plan.axis<"tp", 4>] reduce "sum" stream 1 waits [0] records 1
+  // CHECK: plan.collective collective_permute {{.*}} over [#plan.axis<"cp", 4>] shift 1 stream 1{{$}}
+  plan.collective collective_permute ins(%b : !plan.buffer<tensor<8x256xf32>>) outs(%a : !plan.buffer<tensor<8x256xf32>>)
+    over [#plan.axis<"cp", 4>] shift 1 stream 1
   // CHECK: plan.collective all_to_all {{.*}} over [#plan.axis<"cp", 2, 2>] dim 1 from 0 stream 1 records 2
   plan.collective all_to_all ins(%b : !plan.buffer<tensor<8x256xf32>>) outs(%a : !plan.buffer<tensor<8x256xf32>>)
     over [#plan.axis<"cp", 2, 2>] dim 1 from 0 stream 1 records 2

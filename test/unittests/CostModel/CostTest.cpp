@@ -41,6 +41,7 @@ TEST(Cost, Rings) {
   EXPECT_EQ(collectiveCost(cluster, near, "all_gather", 4, 100).bytesSent, 75);
   EXPECT_EQ(collectiveCost(cluster, near, "reduce_scatter", 2, 100).bytesSent, 50);
   EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 1, 100).bytesSent, 0);
+  EXPECT_EQ(collectiveCost(cluster, near, "collective_permute", 4, 100).bytesSent, 100);
   EXPECT_EQ(collectiveCost(cluster, near, "all_reduce", 4, 100).seconds, 150);
   EXPECT_EQ(collectiveCost(cluster, &cluster.links[1], "all_reduce", 4, 100).seconds, 300);
   cluster.links[0].latency = 1;

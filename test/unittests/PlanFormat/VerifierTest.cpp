@@ -148,6 +148,23 @@ TEST(VerifyPlan, EveryCollectiveHasItsTypes) {
   EXPECT_THAT(collectiveFindings("all_to_all", rows, rows, 1, 0), bad);
 }
 
+TEST(VerifyPlan, KeysAndValuesOfAttentionAreOnePart) {
+  auto after = [](int64_t keys, int64_t values) {
+    Plan plan = smallPlan();
+    for (int64_t shift : {int64_t{0}, keys, values})
+      plan.types.push_back({DType::F32, {8, 8}, {{{{"tp", 1, 2, shift}}, {}}, {}}});
+    const TypeId last = static_cast<TypeId>(plan.types.size()) - 1;
+    BodyBuilder b(plan, program(plan, kUpdate));
+    const ValueId query = b.local(last - 2), key = b.local(last - 1), value = b.local(last), out = b.local(last - 2);
+    b.kernel("fill", {}, {query, key, value});
+    b.kernel("attention", {query, key, value}, {out});
+    return findings(plan);
+  };
+  EXPECT_THAT(after(1, 1), testing::Not(HasSubstr("expected one sharding")));
+  EXPECT_THAT(after(1, 0), HasSubstr("has keys of type f32[8x8] [{\"tp\"+1}, {}] with values or gradients of type f32[8x8] [{\"tp\"}, {}], "
+                                     "expected one sharding"));
+}
+
 TEST(VerifyPlan, APermuteShiftsTheAxisOfItsRing) {
   sharding::AxisRef dp{"dp", 1, 2}, tp{"tp", 1, 2}, next{"tp", 1, 2, 1};
   sharding::TensorSharding rows{{{tp}, {}}, {}}, nextRows{{{next}, {}}, {}}, columns{{{}, {next}}, {}};

@@ -205,6 +205,16 @@ TEST(TensorSharding, ShapesAndRanges) {
   EXPECT_THAT(shardRanges(mesh, {8, 13}, sharding, coordinatesOf(mesh, 10, 1)), ElementsAre(Range{6, 2}, Range{12, 1}));
 }
 
+TEST(TensorSharding, Permuted) {
+  Mesh mesh({{"cp", 4}, {"tp", 2}});
+  TensorSharding sharding{{{mesh.axis("tp")}, {mesh.axis("cp")}}, {}};
+  TensorSharding once = *permuted(sharding, mesh.axis("cp"), 1);
+  EXPECT_EQ(toString(once, &mesh), R"([{"tp"}, {"cp"+1}])");
+  EXPECT_EQ(permuted(once, mesh.axis("cp"), 3), sharding);
+  EXPECT_EQ(permuted(sharding, {"cp", 1, 2}, 1), std::nullopt);
+  EXPECT_EQ(permuted(TensorSharding::replicated(2), mesh.axis("cp"), 1), std::nullopt);
+}
+
 TEST(TensorSharding, Malformed) {
   Mesh mesh = makeMesh();
   AxisRef tp = mesh.axis("tp"), dp = mesh.axis("dp");

@@ -103,11 +103,9 @@ TEST(ShardingRule, WhatIsStreamedIsNotPartial) {
 TEST(ShardingRule, StreamedFactorsFollowTheOther) {
   Mesh mesh = makeMesh();
   OpShardingRule rule = streamed();
-  const char *alone = R"(factor "t" can only be split over axes of factor "s", along which it is streamed, found "dp")";
-  EXPECT_EQ(toString(mesh.axis("dp"), &mesh), R"("dp")");
-  EXPECT_NE(validate(rule, {{"t", {mesh.axis("dp")}}}), std::nullopt);
-  std::string error = *validate(rule, {{"s", {mesh.axis("tp")}}, {"t", {mesh.axis("dp")}}});
-  EXPECT_EQ(error.substr(0, std::string(alone).size() - 1), std::string(alone).substr(0, std::string(alone).size() - 1));
+  EXPECT_EQ(*validate(rule, {{"t", {mesh.axis("dp")}}}),
+            R"(factor "t" can only be split over axes of factor "s", along which it is streamed, found "dp")");
+  EXPECT_NE(validate(rule, {{"s", {mesh.axis("tp")}}, {"t", {mesh.axis("dp")}}}), std::nullopt);
   // A factor beside the two shares no axis with them.
   rule.factors.push_back({"d", 4});
   rule.operands.push_back({{{2}}});

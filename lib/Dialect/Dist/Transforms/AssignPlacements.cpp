@@ -269,7 +269,7 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
 
   LogicalResult checkOptions(ModuleOp module) {
     if (ep > 1)
-      return emitError(module.getLoc()) << "expert parallelism (ep=" << ep << ") is not supported yet";
+      return emitError(module.getLoc()) << "expert parallelism (ep=" << int64_t(ep) << ") is not supported yet";
     for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
                               {"tp", tp}, {"micro-batches", microBatches}})
       if (size < 1)

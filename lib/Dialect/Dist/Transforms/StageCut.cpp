@@ -135,8 +135,8 @@ static double opTime(ShardingRuleOpInterface op, const sharding::Mesh &mesh, dou
     flops = cost.getFlopsPerPoint();
     for (const sharding::Factor &factor : placed->rule().factors) {
       auto axes = placed->placement().find(factor.name);
-      flops *= static_cast<double>(axes == placed->placement().end() ? factor.size
-                                                                     : sharding::maxShardExtent(factor.size, axes->second));
+      bool isWhole = axes == placed->placement().end() || factor.kind == sharding::FactorKind::Streamed;
+      flops *= static_cast<double>(isWhole ? factor.size : sharding::maxShardExtent(factor.size, axes->second));
     }
   }
   double bytes = 0;
