@@ -87,12 +87,13 @@ TEST(Interposer, Counts) {
 }
 
 TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
-  auto [tp, dp, pp] = GetParam();
+  auto [tp, dp, cp] = GetParam();
   for (const char *model : {"mlp.json", "gpt2-tiny.json", "llama-tiny.json"}) {
-    pipelines::CompileOptions options = compileOptions(model, tp * dp * pp);
+    const int64_t numRanks = tp * dp * cp;
+    pipelines::CompileOptions options = compileOptions(model, numRanks);
     options.tp = tp;
     options.dp = dp;
-    options.pp = pp;
+    options.cp = cp;
     options.microBatch = 2;
     if (std::string(model) != "mlp.json")
       options.sequence = 16;
@@ -102,8 +103,8 @@ TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
     RunOptions runOptions;
     runOptions.steps = kSteps;
     runOptions.keepTensors = false;
-    runOptions.afterStep = [&warm, ranks = tp * dp * pp](int64_t, int64_t step) {
-      if (step == 2 && warm.fetch_add(1) + 1 == ranks)
+    runOptions.afterStep = [&warm, numRanks](int64_t, int64_t step) {
+      if (step == 2 && warm.fetch_add(1) + 1 == numRanks)
         counting = true; // All ranks are through two steps.
       if (step == kSteps)
         counting = false;
@@ -116,10 +117,11 @@ TEST_P(NoAllocation, BetweenTheSecondAndTheLastStep) {
   }
 }
 INSTANTIATE_TEST_SUITE_P(Meshes, NoAllocation,
-                         ::testing::Values(std::tuple(1, 1, 1), std::tuple(2, 2, 1), std::tuple(1, 1, 4), std::tuple(2, 1, 2)),
+                         ::testing::Values(std::tuple(1, 1, 1), std::tuple(2, 2, 1), std::tuple(1, 1, 4),
+                                           std::tuple(2, 1, 2)),
                          [](const auto &info) {
                            return "tp" + std::to_string(std::get<0>(info.param)) + "_dp" +
-                                  std::to_string(std::get<1>(info.param)) + "_pp" +
+                                  std::to_string(std::get<1>(info.param)) + "_cp" +
                                   std::to_string(std::get<2>(info.param));
                          });
 
