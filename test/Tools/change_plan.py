@@ -1,8 +1,12 @@
 #!/usr/bin/env python3
 """Spoils a plan file in one way.
 
-Usage: change_plan.py version|flip|cut PLAN OUTPUT
+Usage: change_plan.py version|flip|cut|swap PLAN OUTPUT
+
+swap: a send and the receive after it, both alone, of the first stage that has such a pair; the header fits the new content.
 """
+import hashlib
+import json
 import pathlib
 import re
 import sys
@@ -15,6 +19,13 @@ elif how == "flip":
     # The last digit in the file's first half: still JSON, but not what was hashed.
     at = max(m.start() for m in re.finditer(rb"[0-8]", data[: len(data) // 2]))
     changed = data[:at] + bytes([data[at] + 1]) + data[at + 1 :]
+elif how == "swap":
+    header, content = data.split(b"\n", 1)
+    alone = rb'(\{"exchange":\[\[\d+,\d+\]\]\})'
+    content = re.sub(alone + b"," + alone, rb"\2,\1", content, count=1)
+    fields = json.loads(header.rstrip(b",") + b"}")
+    fields["content_bytes"], fields["sha256"] = len(content), hashlib.sha256(content).hexdigest()
+    changed = json.dumps(fields, separators=(",", ":")).encode()[:-1] + b",\n" + content
 else:
     changed = data[: len(data) * 2 // 3]
 if changed == data:
