@@ -60,8 +60,8 @@ private:
 
   /// A micro-batch in flight whose slot `microBatch` would take.
   std::optional<std::string> takesSlot(int64_t microBatch) const {
-    for (int64_t other : started_)
-      if (slots_ > 0 && other != microBatch && !backward_.done.count(other) && other % slots_ == microBatch % slots_)
+    for (int64_t other : inFlight_)
+      if (slots_ > 0 && other != microBatch && other % slots_ == microBatch % slots_)
         return "takes the slot of micro-batch " + std::to_string(other) + ", which is in flight";
     return std::nullopt;
   }
@@ -78,9 +78,11 @@ private:
              " of micro-batch " + std::to_string(entry.microBatch);
     if (!progress.done.insert(entry.microBatch).second)
       return "runs twice";
-    if (!isForward)
+    if (!isForward) {
+      inFlight_.erase(entry.microBatch);
       return std::nullopt;
-    started_.insert(entry.microBatch);
+    }
+    inFlight_.insert(entry.microBatch);
     return takesSlot(entry.microBatch);
   }
 
@@ -100,7 +102,7 @@ private:
         return toString(transfer, stage_) + " is " + (isSend ? "sent" : "received") + " twice";
       if (isSend || !activations)
         continue;
-      started_.insert(transfer.microBatch);
+      inFlight_.insert(transfer.microBatch);
       if (auto error = takesSlot(transfer.microBatch))
         return error;
     }
@@ -125,7 +127,7 @@ private:
   int64_t stage_, numStages_;
   const std::vector<Entry> &entries_;
   int64_t microBatches_, slots_;
-  std::set<int64_t> started_; ///< Received, or forward.
+  std::set<int64_t> inFlight_; ///< Received or forward, and not backward yet.
   Progress forward_, backward_;
 };
 

@@ -15,6 +15,7 @@
 #include "modelpar/Dialect/Plan/Transforms/Passes.h"
 
 #include <map>
+#include <set>
 
 namespace modelpar::plan {
 
@@ -51,22 +52,33 @@ private:
 };
 
 /// When each micro-batch of a buffer is in use: first and last entry of the schedule.
-using Lifetimes = std::map<int32_t, std::pair<size_t, size_t>>;
+struct Lifetime {
+  size_t first = 0, last = 0;
+  int32_t microBatch = 0;
+};
 
-/// The least number of slots in which no two micro-batches that are alive at a time share one.
-uint32_t slotsFor(const Lifetimes &lifetimes) {
-  auto clash = [&](uint32_t slots) {
-    for (auto one = lifetimes.begin(); one != lifetimes.end(); ++one)
-      for (auto other = std::next(one); other != lifetimes.end(); ++other)
-        if ((other->first - one->first) % static_cast<int32_t>(slots) == 0 && one->second.first <= other->second.second &&
-            other->second.first <= one->second.second)
-          return true;
-    return false;
+/// The least number of slots in which no two micro-batches that are alive at a time share one. Lifetimes come in the order of their first entry.
+uint32_t slotsFor(ArrayRef<Lifetime> lifetimes) {
+  // Not fewer than are alive at a time.
+  std::multiset<size_t> ends;
+  size_t slots = 1;
+  for (const Lifetime &each : lifetimes) {
+    ends.erase(ends.begin(), ends.lower_bound(each.first));
+    ends.insert(each.last);
+    slots = std::max(slots, ends.size());
+  }
+  auto clash = [&] {
+    std::vector<size_t> freeFrom(slots, 0);
+    return llvm::any_of(lifetimes, [&](const Lifetime &each) {
+      size_t &slot = freeFrom[static_cast<size_t>(each.microBatch) % slots];
+      bool isTaken = each.first < slot;
+      slot = each.last + 1;
+      return isTaken;
+    });
   };
-  uint32_t slots = 1;
-  while (clash(slots))
+  while (clash())
     ++slots;
-  return slots;
+  return static_cast<uint32_t>(slots);
 }
 
 } // namespace
@@ -147,33 +159,47 @@ ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const Sta
   return ScheduleOp::create(builder, stage.update->getLoc(), index, builder.getArrayAttr(runs), builder.getDenseI32ArrayAttr(on));
 }
 
-/// A buffer is in use from the first entry that touches its micro-batch to the last, exchanges among them.
-void PlanSchedulePass::giveSlots(ModuleOp module, ScheduleOp schedule) {
-  llvm::DenseMap<StringAttr, SmallVector<StringAttr>> users; // Buffers by program and channel.
-  for (auto program : module.getOps<ProgramOp>())
-    if (program.getStage() == schedule.getStage())
-      for (auto use : program.getOps<UseOp>())
-        users[program.getSymNameAttr()].push_back(use.getBufferAttr().getAttr());
-  for (auto channel : module.getOps<ChannelOp>())
-    if (channel.getStage() == schedule.getStage())
-      for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
-        users[channel.getSymNameAttr()].push_back(buffer.getAttr());
-  llvm::DenseMap<StringAttr, Lifetimes> lifetimes;
+/// A buffer is in use from the first entry in which one of its users touches its micro-batch to the last, exchanges among them.
+static std::vector<Lifetime> lifetimes(ScheduleOp schedule, const std::set<StringRef> &users) {
+  std::vector<Lifetime> all;
+  llvm::DenseMap<int32_t, size_t> indices; // By micro-batch.
   for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
     auto touch = [&, position = position](StringAttr user, int32_t microBatch) {
-      for (StringAttr buffer : users[user]) {
-        auto [it, isNew] = lifetimes[buffer].try_emplace(microBatch, position, position);
-        it->second.second = position;
-      }
+      if (!users.count(user.getValue()))
+        return;
+      auto [it, isNew] = indices.try_emplace(microBatch, all.size());
+      if (isNew)
+        all.push_back({position, position, microBatch});
+      all[it->second].last = position;
     };
     if (entry.program)
       touch(entry.program, entry.microBatches.front());
     for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
       touch(channel, microBatch);
   }
-  for (auto buffer : module.getOps<BufferOp>())
-    if (buffer.getStage() == schedule.getStage() && buffer.getPerMicroBatch())
-      buffer.setSlots(slotsFor(lifetimes.lookup(buffer.getSymNameAttr())));
+  return all;
+}
+
+void PlanSchedulePass::giveSlots(ModuleOp module, ScheduleOp schedule) {
+  // Programs and channels by buffer. Buffers of the same users live alike, and most have few users.
+  llvm::DenseMap<StringAttr, std::set<StringRef>> users;
+  for (auto program : module.getOps<ProgramOp>())
+    if (program.getStage() == schedule.getStage())
+      for (auto use : program.getOps<UseOp>())
+        users[use.getBufferAttr().getAttr()].insert(program.getSymName());
+  for (auto channel : module.getOps<ChannelOp>())
+    if (channel.getStage() == schedule.getStage())
+      for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
+        users[buffer.getAttr()].insert(channel.getSymName());
+  std::map<std::set<StringRef>, uint32_t> slots;
+  for (auto buffer : module.getOps<BufferOp>()) {
+    if (buffer.getStage() != schedule.getStage() || !buffer.getPerMicroBatch())
+      continue;
+    auto [it, isNew] = slots.try_emplace(users[buffer.getSymNameAttr()], 1);
+    if (isNew)
+      it->second = slotsFor(lifetimes(schedule, it->first));
+    buffer.setSlots(it->second);
+  }
 }
 
 LogicalResult PlanSchedulePass::run(ModuleOp module) {
