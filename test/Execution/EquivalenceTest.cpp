@@ -153,8 +153,7 @@ void add(std::vector<Case> &list, const std::vector<std::string> &models, Plan p
          int64_t sequence = 24) {
   for (const std::string &model : models)
     for (const std::string &optimizer : kOptimizers)
-      if (plan.cp == 1 && !(plan.sequenceParallel && model == "mlp")) // Until dist-assign-placements places cp.
-        list.push_back({model, optimizer, plan, globalBatch, sequence});
+      list.push_back({model, optimizer, plan, globalBatch, sequence});
 }
 
 /// Each axis alone, and mixed, up to all of them on 16 ranks.
@@ -233,6 +232,8 @@ std::vector<Case> uneven() {
   add(list, models, {.dp = 2, .cp = 2, .numMicroBatches = 2}, 5, 7);
   add(list, models, {.tp = 2, .cp = 2, .sequenceParallel = true}, 8, 24);
   add(list, models, {.tp = 4, .pp = 2, .numMicroBatches = 4, .sequenceParallel = true});
+  add(list, models, {.tp = 4, .cp = 2, .sequenceParallel = true});
+  add(list, models, {.tp = 4, .pp = 2, .cp = 2, .numMicroBatches = 2}, 5, 22);
   add(list, models, {.tp = 2, .dp = 2, .pp = 2, .cp = 2, .numMicroBatches = 2, .sequenceParallel = true}, 5, 22);
   add(list, {std::begin(kModels), std::end(kModels)}, {.dp = 2, .pp = 3, .numMicroBatches = 3, .schedule = "gpipe"}, 5);
   add(list, {std::begin(kModels), std::end(kModels)}, {.dp = 2, .pp = 3, .numMicroBatches = 3}, 5);
