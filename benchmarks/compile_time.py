@@ -21,6 +21,7 @@ CASES = [
     ("llama-3-8b.json", "local:64", ["--tp=8"], 0.5),
     ("llama-3-8b.json", "local:64", ["--tp=16"], 0.5),
     ("llama-3-8b.json", "local:64", ["--pp=4", "--tp=8"], 0.5),
+    ("llama-3-8b.json", "local:64", ["--pp=4", "--cp=2", "--tp=8"], 0.5),
     ("llama-3-70b.json", "local:1024", ["--tp=8"], 1.0),
     ("llama-3-70b.json", "local:1024", ["--pp=16", "--tp=8"], 1.0),
 ]
@@ -31,7 +32,7 @@ def main():
     parser.add_argument("--repeat", type=int, default=11)
     parser.add_argument("--bin", type=pathlib.Path, default=ROOT / "build" / "bin")
     args = parser.parse_args()
-    print(f"{'model':18} {'cluster':11} {'pins':20} {'median s':>9} {'min':>7} {'max':>7} {'plan KiB':>9}  bound")
+    print(f"{'model':18} {'cluster':11} {'pins':22} {'median s':>9} {'min':>7} {'max':>7} {'plan KiB':>9}  bound")
     with tempfile.TemporaryDirectory() as folder:
         for model, cluster, pins, bound in CASES:
             out = pathlib.Path(folder) / "p.plan"
@@ -41,7 +42,7 @@ def main():
                 start = time.perf_counter()
                 subprocess.run(command, check=True)
                 seconds.append(time.perf_counter() - start)
-            print(f"{model:18} {cluster:11} {' '.join(pins):20} {statistics.median(seconds):9.3f} {min(seconds):7.3f} {max(seconds):7.3f} "
+            print(f"{model:18} {cluster:11} {' '.join(pins):22} {statistics.median(seconds):9.3f} {min(seconds):7.3f} {max(seconds):7.3f} "
                   f"{out.stat().st_size / 1024:9.0f}  {bound or ''}")
 
 
