@@ -115,6 +115,15 @@ TEST(Gradient, Gpt2Tiny) { checkModel("gpt2-tiny.json", 7); }
 
 TEST(Gradient, LlamaTiny) { checkModel("llama-tiny.json", 7); }
 
+TEST(Gradient, LlamaTinyWithSharedKeyValueHeads) {
+  pipelines::CompileOptions options = inDouble("llama-tiny.json", 4);
+  options.tp = 4;
+  options.sequence = 5;
+  pipelines::CompileResult compiled = compileModel(options);
+  ASSERT_TRUE(compiled.ok);
+  checkGradients(compiled.plan);
+}
+
 TEST(Gradient, LlamaVariant) {
   // No groups of heads, tied, with biases; dropout is the same in each evaluation.
   pipelines::CompileOptions options = inDouble("llama.json", 1);
