@@ -12,7 +12,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/AttentionShape.h"
+#include "runtime/kernels/cpu/AttentionMask.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
 #include <cmath>
@@ -24,6 +24,7 @@ namespace {
 template <typename T> struct ForwardBlock {
   const AttentionShape &shape;
   const Dropout &dropout;
+  const AttentionMask<T> &mask;
   T scale;
   Matrix<const T> q, k, v; ///< Of this head.
   Matrix<T> out;
@@ -66,6 +67,7 @@ template <typename T> struct ForwardBlock {
     shape.forVisibleKeys(queries, [&](const Tile &keys) {
       gemm<T>(rows, keys.count, shape.d, scale, q.at(first, 0), k.at(keys.first, 0).transposed(), false,
               {scores, kKeyBlock, 1});
+      mask.add(ib, queries, keys, scores);
       for (int64_t i = 0; i < rows; ++i)
         softmaxRow(queries.position + i, keys, scores + i * kKeyBlock, out.at(first + i, 0).data, top[i], sum[i]);
       gemm<T>(rows, shape.d, keys.count, T(1), {scores, kKeyBlock, 1}, v.at(keys.first, 0), true, out.at(first, 0));
@@ -84,10 +86,13 @@ template <typename T> struct ForwardBlock {
 
 struct AttentionOp : AttentionAttributes {
   static constexpr const char *kName = "attention";
-  static constexpr int kInputs = 4, kOutputs = 2;
+  static constexpr int kRequired = 4, kOutputs = 2;
   template <typename T> Status run(const KernelArgs &args) {
+    MODELPAR_RETURN_IF_ERROR(checkInputs(kName, args, kRequired, kOutputs));
     const AttentionShape shape(args.inputs[0], args.inputs[1], *this);
     MODELPAR_RETURN_IF_ERROR(shape.check(kName));
+    const AttentionMask<T> mask(shape, args, kRequired);
+    MODELPAR_RETURN_IF_ERROR(mask.check(kName, shape, args.outputs[0].dtype));
     const Dropout dropout(args.inputs[3].as<const double>(), rate, key, args.instance);
     const T *q = args.inputs[0].as<const T>(), *k = args.inputs[1].as<const T>(), *v = args.inputs[2].as<const T>();
     T *out = args.outputs[0].as<T>(), *lse = args.outputs[1].as<T>();
@@ -99,6 +104,7 @@ struct AttentionOp : AttentionAttributes {
         const int64_t ir = head % shape.r, ig = head / shape.r % shape.g, ib = head / shape.r / shape.g;
         ForwardBlock<T>{shape,
                         dropout,
+                        mask,
                         static_cast<T>(scale),
                         shape.queryHead(q, ib, ig, ir),
                         shape.keyHead(k, ib, ig),

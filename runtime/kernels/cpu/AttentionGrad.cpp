@@ -10,7 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "runtime/kernels/cpu/AttentionShape.h"
+#include "runtime/kernels/cpu/AttentionMask.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 
 namespace modelpar::runtime::cpu {
@@ -26,6 +26,7 @@ template <typename T> void zeroRows(int64_t rows, int64_t columns, Matrix<T> mat
 template <typename T> struct BackwardHead {
   const AttentionShape &shape;
   const Dropout &dropout;
+  const AttentionMask<T> &mask;
   T scale;
   Matrix<const T> grad, q, k, v, out;
   const T *lse;
@@ -71,6 +72,7 @@ template <typename T> struct BackwardHead {
                 static_cast<T>(vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
         seesAny = true;
         gemm<T>(rows, n, shape.d, scale, q.at(first, 0), k.at(key, 0).transposed(), false, tile);
+        mask.add(ib, queries, keys, scores);
         gemm<T>(rows, n, shape.d, T(1), grad.at(first, 0), v.at(key, 0).transposed(), false, gradTile);
         for (int64_t i = 0; i < rows; ++i)
           row(queries.position + i, keys, lse[shape.row(ib, first + i, ig, ir)], rowDots[i], scores + i * kKeyBlock,
@@ -85,10 +87,13 @@ template <typename T> struct BackwardHead {
 
 struct AttentionGradOp : AttentionAttributes {
   static constexpr const char *kName = "attention_grad";
-  static constexpr int kInputs = 7, kOutputs = 3;
+  static constexpr int kRequired = 7, kOutputs = 3;
   template <typename T> Status run(const KernelArgs &args) {
+    MODELPAR_RETURN_IF_ERROR(checkInputs(kName, args, kRequired, kOutputs));
     const AttentionShape shape(args.inputs[1], args.inputs[2], *this);
     MODELPAR_RETURN_IF_ERROR(shape.check(kName));
+    const AttentionMask<T> mask(shape, args, kRequired);
+    MODELPAR_RETURN_IF_ERROR(mask.check(kName, shape, args.outputs[0].dtype));
     const Dropout dropout(args.inputs[6].as<const double>(), rate, key, args.instance);
     const T *grad = args.inputs[0].as<const T>(), *q = args.inputs[1].as<const T>(), *k = args.inputs[2].as<const T>(),
             *v = args.inputs[3].as<const T>(), *out = args.inputs[4].as<const T>(), *lse = args.inputs[5].as<const T>();
@@ -101,6 +106,7 @@ struct AttentionGradOp : AttentionAttributes {
         for (int64_t ir = 0; ir < shape.r; ++ir)
           BackwardHead<T>{shape,
                           dropout,
+                          mask,
                           static_cast<T>(scale),
                           shape.queryHead(grad, ib, ig, ir),
                           shape.queryHead(q, ib, ig, ir),

@@ -26,6 +26,12 @@ namespace modelpar::runtime::cpu {
 inline constexpr int64_t kQueryBlock = 128, kKeyBlock = 128;
 
 struct AttentionAttributes {
+  static constexpr int kInputs = kAnyNumber; ///< For CpuKernel; checkInputs knows better.
+  /// Behind the `required` inputs a mask may follow.
+  static Status checkInputs(const char *op, const KernelArgs &args, int required, int outputs) {
+    const bool masked = args.inputs.size() == static_cast<size_t>(required) + 1;
+    return checkArity(op, args, required + masked, outputs);
+  }
   bool causal = true;
   double scale = 1, rate = 0;
   int64_t key = 0, parts = 1;

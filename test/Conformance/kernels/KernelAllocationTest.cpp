@@ -22,6 +22,7 @@ using namespace modelpar::runtime::test;
 TEST(KernelAllocation, NoneAfterTheFirstLaunch) {
   KernelCases cases;
   addLinearCases(cases);
+  addAttentionCases(cases);
   addModelCases(cases);
   addLossCases(cases);
   addUpdateCases(cases);

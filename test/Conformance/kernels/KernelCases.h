@@ -38,6 +38,12 @@ struct KernelCase {
 };
 using KernelCases = std::vector<KernelCase>;
 
+/// Dropout's definition, written out: kept or not, for one global index.
+bool kept(const Tensor &scalars, double rate, int64_t key, int64_t instance, int64_t index);
+/// Where stored tokens stand in the text: part r of the balanced split has chunks r and 2·parts-1-r.
+std::vector<int64_t> balancedPositions(int64_t size, int64_t parts);
+
+void addAttentionCases(KernelCases &cases);
 void addLinearCases(KernelCases &cases);
 void addModelCases(KernelCases &cases);
 void addLossCases(KernelCases &cases);

@@ -24,6 +24,7 @@ const KernelCases &allCases() {
   static const KernelCases cases = [] {
     KernelCases result;
     addLinearCases(result);
+    addAttentionCases(result);
     addModelCases(result);
     addLossCases(result);
     addUpdateCases(result);

@@ -139,6 +139,23 @@ TEST(Gradients, Attention) {
     }
 }
 
+TEST(Gradients, MaskedAttention) {
+  T q = T::reals({2, 5, 2, 2, 3}, 1), k = T::reals({2, 6, 2, 3}, 2), v = T::reals({2, 6, 2, 3}, 3),
+    g = T::reals({2, 5, 2, 2, 3}, 4), row = T::zeros({2, 5, 2, 2}), scalars = T::scalars();
+  for (std::vector<int64_t> shape : {std::vector<int64_t>{5, 6}, {2, 5, 6}})
+    for (double rate : {0.0, 0.3})
+      for (bool causal : {true, false}) {
+        T mask = T::reals(shape, 5);
+        for (int64_t i = 0; i < mask.size(); i += 3)
+          mask.values[i] = -INFINITY;
+        std::fill_n(mask.values.begin() + 6, 6, -INFINITY); // Query 1 sees nothing.
+        Attributes attributes = {{"causal", causal}, {"scale", 0.7}, {"rate", rate}, {"dropout_key", int64_t(1)}};
+        Tensors out = runDouble("attention", attributes, {q, k, v, scalars, mask}, {q, row});
+        Tensors grads = runDouble("attention_grad", attributes, {g, q, k, v, out[0], out[1], scalars, mask}, {q, k, v});
+        check("attention", attributes, {q, k, v, scalars, mask}, {q, row}, {g}, {0, 1, 2}, grads);
+      }
+}
+
 TEST(Gradients, CrossEntropy) {
   T logits = T::reals({2, 3, 6}, 1), targets = T::of({2, 3}, {0, -1, 5, 2, -100, 3}, T::Kind::Int),
     row = T::zeros({2, 3}), scalars = T::scalars({{Scalar::LabelCount, 4}}), loss = T::zeros({}), one = T::of({}, {1});

@@ -108,6 +108,26 @@ TEST(KernelErrors, OrdersOfSequences) {
               "dropout: a sequence of 6 has no balanced split into 2 parts");
 }
 
+TEST(KernelErrors, MasksOfAttention) {
+  T x = T::zeros({2, 6, 2, 4}), lse = T::zeros({2, 6, 2}), scalars = T::scalars();
+  Attributes attention = {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)}};
+  auto forward = [&](const T &mask) { return run("attention", attention, {x, x, x, scalars, mask}, {x, lse}); };
+  const std::string incomplete = "attention: the mask's shard does not have all of the queries and keys";
+  expectError(forward(T::zeros({5, 6})), StatusCode::Internal, incomplete);
+  expectError(forward(T::zeros({6, 5})), StatusCode::Internal, incomplete);
+  expectError(forward(T::zeros({1, 6, 6})), StatusCode::Internal, incomplete);
+  expectError(forward(T::zeros({2, 9, 6}).slice(1, 1, 6)), StatusCode::Internal, incomplete);
+  expectError(forward(T::zeros({6})), StatusCode::Internal,
+              "attention: expected a mask of f32 with 2 or 3 dimensions, found one of f32 with 1");
+  expectError(forward(T::zeros({6, 6}, T::Kind::Int)), StatusCode::Internal,
+              "attention: expected a mask of f32 with 2 or 3 dimensions, found one of i32 with 2");
+  T mask = T::zeros({6, 6});
+  expectError(run("attention", attention, {x, x, x, scalars, mask, mask}, {x, lse}), StatusCode::Internal,
+              "attention: expected 4 inputs and 2 outputs, found 6 and 2");
+  expectError(run("attention_grad", attention, {x, x, x, x, x, lse, scalars, T::zeros({6, 5})}, {x, x, x}),
+              StatusCode::Internal, "attention_grad: the mask's shard does not have all of the queries and keys");
+}
+
 TEST(KernelErrors, MergedBlocksOfOtherShapes) {
   T out = T::zeros({2, 3, 4}), lse = T::zeros({2, 3}), other = T::zeros({2, 2, 4}), otherLse = T::zeros({2, 2});
   expectError(run("attention_merge", {}, {out, lse, other, lse}, {out, lse}), StatusCode::Internal,

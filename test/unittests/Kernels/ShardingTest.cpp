@@ -243,6 +243,33 @@ TEST(ShardedKernels, Attention) {
     }
 }
 
+TEST(ShardedKernels, MaskedAttention) {
+  planformat::Attributes attributes = {{"causal", true}, {"scale", 0.5}, {"rate", 0.3}, {"dropout_key", int64_t(5)}};
+  T q = T::reals({2, 7, 3, 5}, 1), k = T::reals({2, 7, 3, 5}, 2), v = T::reals({2, 7, 3, 5}, 3),
+    grad = T::reals({2, 7, 3, 5}, 4), row = T::zeros({2, 7, 3}), scalars = T::scalars();
+  for (std::vector<int64_t> shape : {std::vector<int64_t>{7, 7}, {2, 7, 7}}) {
+    const T mask = T::reals(shape, 6);
+    const int s = static_cast<int>(shape.size()) - 2, b = s - 1; // -1: one for all samples.
+    Tensors out = runCpu("attention", attributes, {q, k, v, scalars, mask}, {q, row}, {DType::F64, 1, 1});
+    check({"attention",
+           attributes,
+           {q, k, v, scalars, mask},
+           {q, row},
+           {{"b", {0, 0, 0, -1, b}, {0, 0}, {}},
+            {"s", {1, -1, -1, -1, s}, {1, 1}, {}},
+            {"s of the queries alone", {1, -1, -1, -1, -1}, {1, 1}, {}},
+            {"g", {2, 2, 2, -1, -1}, {2, 2}, {}}}});
+    check({"attention_grad",
+           attributes,
+           {grad, q, k, v, out[0], out[1], scalars, mask},
+           {q, k, v},
+           {{"b", {0, 0, 0, 0, 0, 0, -1, b}, {0, 0, 0}, {}},
+            {"s", {1, 1, -1, -1, 1, 1, -1, s}, {1, -1, -1}, {Join::Same, Join::Sum, Join::Sum}},
+            {"g", {2, 2, 2, 2, 2, 2, -1, -1}, {2, 2, 2}, {}},
+            {"t", {-1, -1, 1, 1, -1, -1, -1, s + 1}, {-1, 1, 1}, {Join::Sum, Join::Same, Join::Same}}}});
+  }
+}
+
 TEST(ShardedKernels, Losses) {
   T logits = T::reals({3, 5, 13}, 1), targets = T::ids({3, 5}, 2, -2, 13), row = T::zeros({3, 5}),
     scalars = T::scalars();
