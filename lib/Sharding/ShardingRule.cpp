@@ -99,7 +99,7 @@ std::optional<std::string> validate(const OpShardingRule &rule, const Placement 
       continue;
     const Factor &factor = rule.factors[index];
     if (factor.kind == FactorKind::Whole)
-      return "factor \"" + factorName + "\" must stay whole";
+      return "factor \"" + factorName + "\" must stay whole" + (factor.whyWhole.empty() ? "" : ": " + factor.whyWhole);
     if (isMinorFactor(rule, index))
       return "factor \"" + factorName + "\" is the minor part of a dimension and must stay whole";
     for (const AxisRef &axis : axes) {

@@ -36,6 +36,8 @@ struct Factor {
   bool positional = false;
   /// Streamed: index of the factor that it is streamed along. Nothing is partial over an axis that both are on.
   int along = -1;
+  /// Whole where ops of the kind could do without: why, for messages.
+  std::string whyWhole = {};
   bool operator==(const Factor &) const = default;
 };
 

@@ -169,9 +169,10 @@ SmallVector<Value> ModuleBuilder::buildAttention(const GraphOp &op, ValueRange i
   double scale = op.attributes.scale.value_or(1.0 / std::sqrt(static_cast<double>(tensor.getShape().back())));
   double rate = options.dropout ? op.attributes.rate.value_or(0.0) : 0.0;
   scalarsUsed = true;
+  SmallVector<Value> operands = {in[0], in[1], in[2], scalars};
+  llvm::append_range(operands, in.drop_front(3)); // The mask.
   auto attention = nn::AttentionOp::create(
-      builder, loc(op.name), TypeRange{type, statisticsType(type, tensor.getRank() - 1)},
-      ValueRange{in[0], in[1], in[2], scalars},
+      builder, loc(op.name), TypeRange{type, statisticsType(type, tensor.getRank() - 1)}, operands,
       ArrayRef<NamedAttribute>{builder.getNamedAttr("causal", builder.getBoolAttr(op.attributes.causal.value_or(true))),
                                builder.getNamedAttr("scale", builder.getF64FloatAttr(scale)),
                                builder.getNamedAttr("rate", builder.getF64FloatAttr(rate)),

@@ -228,12 +228,13 @@ GraphOp Reader::readOp(json::Object &object) {
     op.broken = true;
     return op;
   }
-  auto count = [&](const char *field, size_t found, size_t expected) {
-    if (object.has(field) && found != expected)
+  auto count = [&](const char *field, size_t found, size_t expected, size_t optional = 0) {
+    if (object.has(field) && (found < expected || found > expected + optional))
       object.error(field, "found " + std::to_string(found) + " " + field + ", expected " + std::to_string(expected) +
-                              ": " + std::string(spec->form));
+                              (optional ? " or " + std::to_string(expected + optional) : "") + ": " +
+                              std::string(spec->form));
   };
-  count("inputs", op.inputs.size(), spec->numInputs);
+  count("inputs", op.inputs.size(), spec->numInputs, spec->numOptionalInputs);
   if (spec->numOutputs)
     count("outputs", op.outputs.size(), spec->numOutputs);
   static const json::Value none = json::Value::object();

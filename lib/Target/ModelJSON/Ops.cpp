@@ -45,7 +45,7 @@ const std::vector<OpSpec> &target::opSpecs() {
       {"rms_norm", 2, 1, {"epsilon"}, "rms_norm(x, weight) -> y"},
       {"rotary", 2, 1, {"theta", "scaling"}, "rotary(x, positions) -> y"},
       {"embedding", 2, 1, {}, "embedding(ids, table) -> y"},
-      {"attention", 3, 1, {"causal", "scale", "rate"}, "attention(query, key, value) -> y"},
+      {"attention", 3, 1, {"causal", "scale", "rate"}, "attention(query, key, value[, mask]) -> y", 1},
       {"unpack", 1, 0, {"dim"}, "unpack(x) -> y0, y1, ..."},
       {"cross_entropy", 2, 1, {}, "cross_entropy(logits, targets) -> loss"},
       {"squared_error", 2, 1, {}, "squared_error(prediction, target) -> loss"},
@@ -234,6 +234,26 @@ static Result inferEmbedding(const Inference &in) {
   return floats(std::move(dims));
 }
 
+/// [s, t] or [b, s, t]. Where the keys have the queries' sequence the mask has another name for theirs: a tensor has a
+/// name once.
+static bool checkMask(const Inference &in, const Dims &q, const Dims &k) {
+  const Dims &mask = in.inputs[3].dims;
+  if (mask.size() != 2 && mask.size() != 3) {
+    in.fail("mask " + in.operand(3) + " must have 2 or 3 dims: (batch,) sequence of the queries, sequence of the keys");
+    return false;
+  }
+  Dims expected = {q[0], q[1], k[1]};
+  if (k[1].name == q[1].name)
+    expected.back().name = mask.back().name;
+  expected.erase(expected.begin(), expected.end() - static_cast<std::ptrdiff_t>(mask.size()));
+  if (mask != expected) {
+    in.fail("mask " + in.operand(3) + " does not match query " + in.operand(0) + " and key " + in.operand(1) + ": " +
+            difference(mask, expected));
+    return false;
+  }
+  return true;
+}
+
 static Result inferAttention(const Inference &in) {
   const Dims &q = in.inputs[0].dims, &k = in.inputs[1].dims, &v = in.inputs[2].dims;
   if (q.size() != 4 && q.size() != 5)
@@ -245,6 +265,8 @@ static Result inferAttention(const Inference &in) {
   Dims expected = {q[0], k[1], q[2], q.back()};
   if (k != expected)
     return in.fail("key " + in.operand(1) + " does not match query " + in.operand(0) + ": " + difference(k, expected));
+  if (in.inputs.size() > 3 && !checkMask(in, q, k))
+    return std::nullopt;
   return floats(q);
 }
 

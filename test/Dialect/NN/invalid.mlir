@@ -1075,3 +1075,43 @@ func.func @attention_merge_c2(%a0: tensor<2x4xbf16>, %a1: tensor<2xf32>, %a2: te
   %r0, %r1 = nn.attention_merge %a0, %a1, %a0, %a2 : (tensor<2x4xbf16>, tensor<2xf32>, tensor<2x4xbf16>, tensor<2xbf16>) -> (tensor<2x4xbf16>, tensor<2xf32>)
   return
 }
+
+// -----
+
+func.func @attention_c7_shape(%q: tensor<2x3x2x4xf32>, %k: tensor<2x5x2x4xf32>, %s: tensor<16xf64>, %m: tensor<5x3xf32>) {
+  // expected-error@+1 {{'nn.attention' op mask has shape [5, 3], expected [3, 5] or [2, 3, 5]}}
+  %r0, %r1 = nn.attention %q, %k, %k, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf32>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>, tensor<16xf64>, tensor<5x3xf32>) -> (tensor<2x3x2x4xf32>, tensor<2x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c7_heads(%q: tensor<2x3x2x4xf32>, %k: tensor<2x5x2x4xf32>, %s: tensor<16xf64>, %m: tensor<2x2x3x5xf32>) {
+  // expected-error@+1 {{'nn.attention' op mask has shape [2, 2, 3, 5], expected [3, 5] or [2, 3, 5]}}
+  %r0, %r1 = nn.attention %q, %k, %k, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf32>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>, tensor<16xf64>, tensor<2x2x3x5xf32>) -> (tensor<2x3x2x4xf32>, tensor<2x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c7_samples(%q: tensor<2x3x2x4xf32>, %k: tensor<2x5x2x4xf32>, %s: tensor<16xf64>, %m: tensor<1x3x5xf32>) {
+  // expected-error@+1 {{'nn.attention' op mask has shape [1, 3, 5], expected [3, 5] or [2, 3, 5]}}
+  %r0, %r1 = nn.attention %q, %k, %k, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf32>, tensor<2x5x2x4xf32>, tensor<2x5x2x4xf32>, tensor<16xf64>, tensor<1x3x5xf32>) -> (tensor<2x3x2x4xf32>, tensor<2x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_c7_type(%q: tensor<2x3x2x4xbf16>, %k: tensor<2x5x2x4xbf16>, %s: tensor<16xf64>, %m: tensor<3x5xbf16>) {
+  // expected-error@+1 {{'nn.attention' op mask has element type 'bf16', expected 'f32'}}
+  %r0, %r1 = nn.attention %q, %k, %k, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<16xf64>, tensor<3x5xbf16>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)
+  return
+}
+
+// -----
+
+func.func @attention_grad_c7(%q: tensor<2x3x2x4xf64>, %k: tensor<2x5x2x4xf64>, %l: tensor<2x3x2xf64>, %s: tensor<16xf64>, %m: tensor<3x5xf32>) {
+  // expected-error@+1 {{'nn.attention_grad' op mask has element type 'f32', expected 'f64'}}
+  %r0, %r1, %r2 = nn.attention_grad %q, %q, %k, %k, %q, %l, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x3x2xf64>, tensor<16xf64>, tensor<3x5xf32>) -> (tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>)
+  return
+}

@@ -113,6 +113,15 @@ func.func @attention(%q: tensor<2x3x2x2x4xf32>, %k: tensor<2x5x2x4xf32>, %scalar
 }
 
 // Contributions to the gradients of keys and values are added up in f32.
+// CHECK-LABEL: func.func @attention_mask
+func.func @attention_mask(%q: tensor<2x3x2x4xbf16>, %k: tensor<2x5x2x4xbf16>, %scalars: tensor<16xf64>, %m: tensor<3x5xf32>, %n: tensor<2x3x5xf32>) -> tensor<2x5x2x4xbf16> {
+  // CHECK: nn.attention %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}}, %{{.*}} {{{.*}}} : (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<16xf64>, tensor<3x5xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)
+  %o, %lse = nn.attention %q, %k, %k, %scalars, %m {causal = false, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<16xf64>, tensor<3x5xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)
+  // CHECK: nn.attention_grad {{.*}}, tensor<16xf64>, tensor<2x3x5xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>)
+  %dq, %dk, %dv = nn.attention_grad %o, %q, %k, %k, %o, %lse, %scalars, %n {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<16xf64>, tensor<2x3x5xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x5x2x4xbf16>, tensor<2x5x2x4xbf16>)
+  return %dk : tensor<2x5x2x4xbf16>
+}
+
 // CHECK-LABEL: func.func @attention_parts
 func.func @attention_parts(%q: tensor<2x3x2x4xbf16>, %k: tensor<2x5x2x4xbf16>, %o: tensor<2x3x2x4xbf16>, %lse: tensor<2x3x2xf32>, %scalars: tensor<16xf64>) -> tensor<2x5x2x4xf32> {
   // CHECK: nn.attention_merge %{{.*}} : (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>, tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>) -> (tensor<2x3x2x4xbf16>, tensor<2x3x2xf32>)

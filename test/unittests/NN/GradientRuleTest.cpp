@@ -45,6 +45,10 @@ const std::vector<OpText> kDifferentiable = {
      "{causal = false, scale = 0.5, rate = 0.0, dropout_key = 0}",
      {"2x4x6x10xf32", "2x12x6x10xf32", "2x12x6x10xf32", "16xf64"},
      {"2x4x6x10xf32", "2x4x6xf32"}},
+    {"nn.attention",
+     "{causal = false, scale = 0.5, rate = 0.0, dropout_key = 0}",
+     {"2x4x6x10xf32", "2x12x6x10xf32", "2x12x6x10xf32", "16xf64", "2x4x12xf32"},
+     {"2x4x6x10xf32", "2x4x6xf32"}},
     {"nn.softmax_stats", "", {"2x4x8xf32", "2x4xi32"}, {"2x4xf32", "2x4xf32"}},
     {"nn.token_loss", "", {"2x4xf32", "2x4xf32", "2x4xi32", "16xf64"}, {"f32"}},
     {"nn.squared_error", "", {"2x4xf32", "2x4xf32"}, {"f32"}},
@@ -60,8 +64,8 @@ bool hasGradient(mlir::Operation *op, unsigned result) {
 /// Operands that a gradient is asked for.
 bool isNeeded(mlir::Operation *op, unsigned operand) {
   auto type = mlir::cast<mlir::RankedTensorType>(op->getOperand(operand).getType());
-  bool isTarget = mlir::isa<SquaredErrorOp>(op) && operand == 1;
-  return type.getElementType().isF32() && !isTarget;
+  bool isData = (mlir::isa<SquaredErrorOp>(op) && operand == 1) || (mlir::isa<AttentionOp>(op) && operand == 4);
+  return type.getElementType().isF32() && !isData;
 }
 
 /// An op with its gradient ops behind it.

@@ -97,6 +97,21 @@ const std::vector<RuleCase> &ruleCases() {
        "([b, s, g, r, d], [b, t, g, d], [b, t, g, d], [1]) -> ([b, s, g, r, d], [b, s, g, r])"
        "  b: positional  s: positional  g: positional  r: positional  t: streamed along s positional  d: whole",
        {-1, -1, -1, -1}},
+      {{"nn.attention",
+        kCausal,
+        {"2x3x2x4xf32", "2x5x2x4xf32", "2x5x2x4xf32", "16xf64", "2x3x5xf32"},
+        {"2x3x2x4xf32", "2x3x2xf32"}},
+       "([b, s, g, d], [b, t, g, d], [b, t, g, d], [1], [b, s, t]) -> ([b, s, g, d], [b, s, g])"
+       "  s: positional  t: whole positional  d: whole",
+       {-1, -1, -1, -1, -1}},
+      {{"nn.attention_grad",
+        kCausal,
+        {"2x3x2x4xf32", "2x3x2x4xf32", "2x5x2x4xf32", "2x5x2x4xf32", "2x3x2x4xf32", "2x3x2xf32", "16xf64", "3x5xf32"},
+        {"2x3x2x4xf32", "2x5x2x4xf32", "2x5x2x4xf32"}},
+       "([b, s, g, d], [b, s, g, d], [b, t, g, d], [b, t, g, d], [b, s, g, d], [b, s, g], [1], [s, t])"
+       " -> ([b, s, g, d], [b, t, g, d], [b, t, g, d])"
+       "  s: reduction positional  t: whole positional  d: whole",
+       {0, -1, -1, -1, -1, -1, -1, -1}},
       {{"nn.attention_grad",
         kCausal,
         {"2x3x2x6x4xf32", "2x3x2x6x4xf32", "2x5x2x4xf32", "2x5x2x4xf32", "2x3x2x6x4xf32", "2x3x2x6xf32", "16xf64"},

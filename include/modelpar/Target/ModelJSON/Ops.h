@@ -24,6 +24,7 @@ struct OpSpec {
   size_t numOutputs; ///< 0: as many as the unpacked dimension has members.
   std::vector<std::string_view> attributes;
   std::string_view form; ///< For messages and docs: `matmul(x, y) -> z`.
+  size_t numOptionalInputs = 0; ///< After the others.
 };
 
 /// In the order of docs/ModelFormat.md.

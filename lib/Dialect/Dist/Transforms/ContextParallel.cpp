@@ -37,8 +37,20 @@ FailureOr<std::set<int>> dist::findSequence(func::FuncOp step, const FactorClass
   return ids;
 }
 
+/// Begins the error of an op that has the sequence as `factor`; the reason follows.
+static InFlightDiagnostic needsWhole(const FactorClasses::OpFactors &op, const sharding::Factor &factor,
+                                     const AxisRef &axis) {
+  return op.op->emitOpError() << "needs the whole sequence (factor \"" << factor.name << "\"), which is split over \""
+                              << axis.name << "\": ";
+}
+
 LogicalResult dist::checkSequenceSplits(func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
                                         const AxisRef &axis) {
+  // An op that another of its kind would not stand against is named itself.
+  for (const FactorClasses::OpFactors &op : classes.ops())
+    for (auto [i, factor] : llvm::enumerate(op.rule.factors))
+      if (!factor.whyWhole.empty() && sequence.count(classes.classOf(op, i)))
+        return needsWhole(op, factor, axis) << factor.whyWhole;
   for (int id : sequence)
     if (const std::string &why = classes.whyNotStreamed(id); !why.empty())
       return step.emitOpError() << "the sequence cannot be split over \"" << axis.name << "\": " << why;
@@ -46,9 +58,8 @@ LogicalResult dist::checkSequenceSplits(func::FuncOp step, const FactorClasses &
     for (auto [i, factor] : llvm::enumerate(op.rule.factors))
       if (factor.kind == FactorKind::Streamed && sequence.count(classes.classOf(op, i)) &&
           !sequence.count(classes.classOf(op, factor.along)))
-        return op.op->emitOpError() << "needs the whole sequence (factor \"" << factor.name << "\"), which is split over \""
-                                    << axis.name << "\": it can only be streamed along factor \""
-                                    << op.rule.factors[factor.along].name << "\", which is not of the sequence";
+        return needsWhole(op, factor, axis) << "it can only be streamed along factor \""
+                                            << op.rule.factors[factor.along].name << "\", which is not of the sequence";
   return success();
 }
 

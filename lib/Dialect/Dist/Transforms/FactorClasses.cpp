@@ -166,7 +166,8 @@ void FactorClasses::collectRule(ShardingRuleOpInterface op, int64_t calls) {
   for (auto [i, factor] : llvm::enumerate(factors.rule.factors)) {
     std::string text = "factor \"" + factor.name + "\" of " + name + " must stay whole";
     if (factor.kind == FactorKind::Whole)
-      wholeNodes.push_back({factors.base + static_cast<int>(i), text});
+      wholeNodes.push_back(
+          {factors.base + static_cast<int>(i), text + (factor.whyWhole.empty() ? "" : ": " + factor.whyWhole)});
     else if (factor.kind == FactorKind::Streamed)
       streamedNodes.push_back({factors.base + static_cast<int>(i),
                                text + " or be streamed along \"" + factors.rule.factors[factor.along].name + "\""});

@@ -141,11 +141,20 @@ Gradients RotaryOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, Ar
 Gradients AttentionOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool> needed) {
   if (resultGrads[1])
     return notDifferentiable(*this, "lse");
+  if (getMask() && needed.back()) {
+    emitOpError() << "is not differentiable in its operand 'mask', which depends on a parameter";
+    return {};
+  }
   auto op = AttentionGradOp::create(builder, getLoc(), getQuery().getType(), getKey().getType(), getValue().getType(),
                                     resultGrads[0], getQuery(), getKey(), getValue(), getResult(), getLse(),
-                                    getScalars(), getCausalAttr(), getScaleAttr(), getRateAttr(), getDropoutKeyAttr());
-  return {needed[0] ? op.getQueryGrad() : Value(), needed[1] ? op.getKeyGrad() : Value(),
-          needed[2] ? op.getValueGrad() : Value(), Value()};
+                                    getScalars(), getMask(), getCausalAttr(), getScaleAttr(), getRateAttr(),
+                                    getDropoutKeyAttr());
+  Gradients grads(getNumOperands());
+  std::pair<unsigned, Value> gradients[] = {{0, op.getQueryGrad()}, {1, op.getKeyGrad()}, {2, op.getValueGrad()}};
+  for (auto [operand, gradient] : gradients)
+    if (needed[operand])
+      grads[operand] = gradient;
+  return grads;
 }
 
 Gradients SoftmaxStatsOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool>) {

@@ -35,6 +35,12 @@ public:
     rule.factors.push_back({std::move(name), size, kind, positional, along});
     return static_cast<int>(rule.factors.size()) - 1;
   }
+  /// A factor that must stay whole although others of the op's kind need not.
+  int wholeFactor(std::string name, int64_t size, bool positional, std::string why) {
+    int index = factor(std::move(name), size, FactorKind::Whole, positional);
+    rule.factors[index].whyWhole = std::move(why);
+    return index;
+  }
   /// One factor per extent, named `prefix`0, `prefix`1, ...
   Dims generic(ArrayRef<int64_t> shape, FactorKind kind = FactorKind::Parallel, bool positional = false,
                const std::string &prefix = "d") {
@@ -277,9 +283,10 @@ OpShardingRule RotaryOp::getShardingRule() {
 namespace {
 /// Shapes of the tensors of attention; q of rank 4 has no r.
 struct AttentionDims {
-  /// `backward`: s and r are summed over by the gradients of key and value.
-  AttentionDims(RuleBuilder &rule, Value q, Value k, bool causal, bool dropout, bool backward) {
-    ArrayRef<int64_t> shape = shapeOf(q);
+  /// `op`: nn.attention, or with `backward` its gradient, where s and r are summed over by the gradients of key and value.
+  template <typename Op> AttentionDims(RuleBuilder &rule, Op op, bool backward) {
+    const bool causal = op.getCausal(), dropout = op.getRate().convertToDouble() > 0;
+    ArrayRef<int64_t> shape = shapeOf(op.getQuery());
     FactorKind perQuery = backward ? FactorKind::Reduction : FactorKind::Parallel;
     int b = rule.factor("b", shape[0], FactorKind::Parallel, dropout);
     int s = rule.factor("s", shape[1], perQuery, causal || dropout);
@@ -287,29 +294,43 @@ struct AttentionDims {
     rows = {{b}, {s}, {g}};
     if (shape.size() == 5)
       rows.push_back({rule.factor("r", shape[3], perQuery, dropout)});
+    const int64_t keys = shapeOf(op.getKey())[1];
     // Keys go round the ranks that share the queries: ring attention.
-    int t = rule.factor("t", shapeOf(k)[1], FactorKind::Streamed, causal || dropout, s);
+    int t = op.getMask() ? rule.wholeFactor("t", keys, causal || dropout,
+                                            "its mask is data, not a function of the two positions, so keys cannot be "
+                                            "streamed past it")
+                         : rule.factor("t", keys, FactorKind::Streamed, causal || dropout, s);
     int d = rule.factor("d", shape.back(), FactorKind::Whole);
     query = with(rows, d);
     key = {{b}, {t}, {g}, {d}};
+    if (Value value = op.getMask())
+      mask = trailing({{b}, {s}, {t}}, shapeOf(value).size());
   }
-  Dims rows, query, key;
+  /// The operands that follow all others: the scalars, and the mask where there is one.
+  void addLastOperands(RuleBuilder &rule) const {
+    rule.scalars();
+    if (!mask.empty())
+      rule.operand(mask);
+  }
+  Dims rows, query, key, mask;
 };
 } // namespace
 
 OpShardingRule AttentionOp::getShardingRule() {
   RuleBuilder rule;
-  AttentionDims dims(rule, getQuery(), getKey(), getCausal(), getRate().convertToDouble() > 0, /*backward=*/false);
-  rule.operand(dims.query).operand(dims.key).operand(dims.key).scalars();
+  AttentionDims dims(rule, *this, /*backward=*/false);
+  rule.operand(dims.query).operand(dims.key).operand(dims.key);
+  dims.addLastOperands(rule);
   rule.result(dims.query).result(dims.rows);
   return rule.take();
 }
 
 OpShardingRule AttentionGradOp::getShardingRule() {
   RuleBuilder rule;
-  AttentionDims dims(rule, getQuery(), getKey(), getCausal(), getRate().convertToDouble() > 0, /*backward=*/true);
+  AttentionDims dims(rule, *this, /*backward=*/true);
   rule.operand(dims.query, 0).operand(dims.query).operand(dims.key).operand(dims.key).operand(dims.query);
-  rule.operand(dims.rows).scalars();
+  rule.operand(dims.rows);
+  dims.addLastOperands(rule);
   rule.result(dims.query).result(dims.key).result(dims.key);
   return rule.take();
 }

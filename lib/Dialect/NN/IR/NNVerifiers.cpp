@@ -374,11 +374,23 @@ LogicalResult RotaryOp::verify() {
   return success();
 }
 
-/// C1 to C6 of attention and its gradient.
+/// C7 of attention and its gradient.
+static LogicalResult verifyMask(Operation *op, Value query, Value key, Value mask) {
+  if (!mask)
+    return success();
+  Shape found = shapeOf(mask), q = shapeOf(query);
+  int64_t full[] = {q[0], q[1], shapeOf(key)[1]};
+  if (found != Shape(full) && found != Shape(full).drop_front())
+    return op->emitOpError() << "mask has shape " << toString(found) << ", expected " << toString(Shape(full).drop_front())
+                             << " or " << toString(full);
+  return requireElement(op, "mask", mask, getStatisticsType(elementOf(query)));
+}
+
+/// C1 to C7 of attention and its gradient.
 static LogicalResult verifyAttention(Operation *op, Value query, Value key,
                                      ArrayRef<std::pair<StringRef, Value>> likeQuery,
                                      ArrayRef<std::pair<StringRef, Value>> likeKey, Value lse, Value scalars,
-                                     APFloat rate) {
+                                     APFloat rate, Value mask) {
   Shape q = shapeOf(query), k = shapeOf(key);
   // C1
   if (q.size() != 4 && q.size() != 5)
@@ -401,18 +413,20 @@ static LogicalResult verifyAttention(Operation *op, Value query, Value key,
     return failure();
   if (failed(requireScalars(op, scalars))) // C5
     return failure();
-  return requireRate(op, rate); // C6
+  if (failed(requireRate(op, rate))) // C6
+    return failure();
+  return verifyMask(op, query, key, mask);
 }
 
 LogicalResult AttentionOp::verify() {
   return verifyAttention(*this, getQuery(), getKey(), {{"result", getResult()}}, {{"value", getValue()}}, getLse(),
-                         getScalars(), getRate());
+                         getScalars(), getRate(), getMask());
 }
 
 LogicalResult AttentionGradOp::verify() {
   if (failed(verifyAttention(*this, getQuery(), getKey(),
                              {{"grad", getGrad()}, {"out", getOut()}, {"query_grad", getQueryGrad()}},
-                             {{"value", getValue()}}, getLse(), getScalars(), getRate())))
+                             {{"value", getValue()}}, getLse(), getScalars(), getRate(), getMask())))
     return failure();
   // C3
   std::pair<StringRef, Value> gradients[] = {{"key_grad", getKeyGrad()}, {"value_grad", getValueGrad()}};

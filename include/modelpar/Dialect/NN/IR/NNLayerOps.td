@@ -192,13 +192,15 @@ def NN_RotaryOp : NN_ComputeOp<"rotary", [NN_InPlace, NN_Differentiable]> {
 }
 
 def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable, NN_Streamed], NN_MatrixCost> {
-  let summary = "q[b, s, g, (r,) d], k[b, t, g, d], v[b, t, g, d] -> out like q, lse[b, s, g(, r)]";
+  let summary = "q[b, s, g, (r,) d], k[b, t, g, d], v[b, t, g, d](, mask[(b,) s, t]) -> out like q, lse[b, s, g(, r)]";
   let description = [{
-    softmax(scale · q kᵀ) v per (b, g, r), over t. g counts key-value heads, r the query heads that share one; q of rank 4 has r = 1.
-    `causal`: query i sees the keys j <= i, by global index. `lse` is the natural logarithm of the sum of exponentials of a row's scaled
-    scores; a row without any key has lse = -inf and contributes zero; a gradient with respect to lse does not exist. With `rate` > 0 the
+    softmax(scale · q kᵀ + mask) v per (b, g, r), over t. g counts key-value heads, r the query heads that share one; q of rank 4 has r = 1.
+    `causal`: query i sees the keys j <= i, by global index. `mask` is added to the scaled scores; an entry -inf hides the key, and no
+    gradient with respect to it exists. `lse` is the natural logarithm of the sum of exponentials of a row's scores; a row without any key
+    that it sees has lse = -inf and contributes zero; a gradient with respect to lse does not exist. With `rate` > 0 the
     probabilities (not the lse) go through dropout, keyed like nn.dropout by `dropout_key` and the index in [b, s, g, r, t], row-major;
-    `rate` 0 leaves it out. Of two parts of the keys (each by its global index) the results are joined by nn.attention_merge.
+    `rate` 0 leaves it out. Of two parts of the keys (each by its global index) the results are joined by nn.attention_merge. With a mask
+    the keys must stay whole: it is data, which a rank has for its queries and not for keys that come to it part by part.
 
     - C1: q has four or five dimensions.
     - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
@@ -206,6 +208,7 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable, NN_Streamed],
     - C4: lse has the shape of q without d, and f32 elements (f64 for f64).
     - C5: `scalars` has 16 elements.
     - C6: 0 <= `rate` < 1.
+    - C7: mask has the shape [s, t] or [b, s, t], and f32 elements (f64 for f64).
 
     ```mlir
     %out, %lse = nn.attention %q, %k, %v, %scalars {causal = true, scale = 0.125, rate = 0.0, dropout_key = 0}
@@ -213,7 +216,7 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable, NN_Streamed],
        -> (tensor<2x8x4x64xf32>, tensor<2x8x4xf32>)
     ```
   }];
-  let arguments = (ins NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Scalars:$scalars,
+  let arguments = (ins NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Scalars:$scalars, Optional<NN_Tensor>:$mask,
                        BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate, I64Attr:$dropout_key);
   let results = (outs NN_Tensor:$result, NN_Tensor:$lse);
 }
@@ -245,9 +248,9 @@ def NN_AttentionMergeOp : NN_ComputeOp<"attention_merge", [NN_InPlaceOf]> {
 }
 
 def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [NN_Streamed], NN_MatrixCost> {
-  let summary = "grad, q, k, v, out, lse -> gradients of q, k, v";
+  let summary = "grad, q, k, v, out, lse(, mask) -> gradients of q, k, v";
   let description = [{
-    P = exp(scale · q kᵀ - lse) where the mask allows, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
+    P = exp(scale · q kᵀ + mask - lse), 0 where `causal` hides the key, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
     dv = (D·P)ᵀ grad, dS = P·(D·(grad vᵀ) - Δ), dq = scale · dS k, dk = scale · dSᵀ q. dk and dv are sums over s and r. Rows with lse = -inf
     contribute zero.
 
@@ -258,6 +261,7 @@ def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [NN_Streamed], NN_Matrix
     - C4: lse has the shape of q without d, and f32 elements (f64 for f64).
     - C5: `scalars` has 16 elements.
     - C6: 0 <= `rate` < 1.
+    - C7: mask has the shape [s, t] or [b, s, t], and f32 elements (f64 for f64).
 
     ```mlir
     %dq, %dk, %dv = nn.attention_grad %grad, %q, %k, %v, %out, %lse, %scalars
@@ -267,7 +271,8 @@ def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [NN_Streamed], NN_Matrix
     ```
   }];
   let arguments = (ins NN_Tensor:$grad, NN_Tensor:$query, NN_Tensor:$key, NN_Tensor:$value, NN_Tensor:$out, NN_Tensor:$lse,
-                       NN_Scalars:$scalars, BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate, I64Attr:$dropout_key);
+                       NN_Scalars:$scalars, Optional<NN_Tensor>:$mask, BoolAttr:$causal, F64Attr:$scale, F64Attr:$rate,
+                       I64Attr:$dropout_key);
   let results = (outs NN_Tensor:$query_grad, NN_Tensor:$key_grad, NN_Tensor:$value_grad);
 }
 

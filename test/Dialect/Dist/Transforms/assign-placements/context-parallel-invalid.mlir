@@ -76,3 +76,24 @@ module {
     return
   }
 }
+
+// -----
+
+// A mask that is data cannot be streamed past: a rank has it for its queries, not for keys that come from others.
+module {
+  func.func @step(%x: tensor<8x16x2x4xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %m: tensor<8x16x16xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %s: tensor<16xf64>) {
+    // expected-error @+1 {{'nn.attention' op needs the whole sequence (factor "t"), which is split over "cp": its mask is data, not a function of the two positions, so keys cannot be streamed past it}}
+    %o, %lse = nn.attention %x, %x, %x, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<8x16x2x4xf32>, tensor<8x16x2x4xf32>, tensor<8x16x2x4xf32>, tensor<16xf64>, tensor<8x16x16xf32>) -> (tensor<8x16x2x4xf32>, tensor<8x16x2xf32>)
+    return
+  }
+}
+
+// -----
+
+// Keys that are not of the sequence are whole on every rank, and so is the mask along them.
+module {
+  func.func @step(%x: tensor<8x16x2x4xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %k: tensor<8x5x2x4xf32> {nn.batch_dim = 0}, %m: tensor<8x16x5xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %s: tensor<16xf64>) {
+    %o, %lse = nn.attention %x, %k, %k, %s, %m {causal = false, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<8x16x2x4xf32>, tensor<8x5x2x4xf32>, tensor<8x5x2x4xf32>, tensor<16xf64>, tensor<8x16x5xf32>) -> (tensor<8x16x2x4xf32>, tensor<8x16x2xf32>)
+    return
+  }
+}

@@ -302,3 +302,19 @@ module {
 // expected-error@+1 {{optimizer is "lion", expected adamw or sgd}}
 module attributes {nn.optimizer = "lion"} {
 }
+
+// -----
+
+// A mask that depends on a parameter.
+nn.parameter @w : tensor<4x4xf32> init <zeros> checkpoint "w" [4, 4]
+func.func private @model(%x: tensor<2x4x1x4xf32>, %w: tensor<4x4xf32>, %s: tensor<16xf64>) -> tensor<f32> {
+  // expected-error@+1 {{'nn.attention' op is not differentiable in its operand 'mask', which depends on a parameter}}
+  %o, %lse = nn.attention %x, %x, %x, %s, %w {causal = false, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x4x1x4xf32>, tensor<2x4x1x4xf32>, tensor<2x4x1x4xf32>, tensor<16xf64>, tensor<4x4xf32>) -> (tensor<2x4x1x4xf32>, tensor<2x4x1xf32>)
+  %l = nn.squared_error %o, %x : (tensor<2x4x1x4xf32>, tensor<2x4x1x4xf32>) -> tensor<f32>
+  return %l : tensor<f32>
+}
+func.func @step(%x: tensor<2x4x1x4xf32>, %s: tensor<16xf64>) -> tensor<f32> {
+  %w = nn.read_parameter @w : tensor<4x4xf32>
+  %0 = call @model(%x, %w, %s) : (tensor<2x4x1x4xf32>, tensor<4x4xf32>, tensor<16xf64>) -> tensor<f32>
+  return %0 : tensor<f32>
+}
