@@ -209,8 +209,9 @@ TEST(BalancedOrder, DropoutDropsTheSameElements) {
       for (int64_t begin = 0; begin < 12; begin += 5) { // 5, 5, 2: across the borders of chunks.
         T part = stored.slice(split, begin, std::min<int64_t>(5, 12 - begin));
         joined.assign(split, runCpu("dropout", ordered, {part, scalars}, {part})[0]);
-        if (begin == 10)
+        if (begin == 10) {
           EXPECT_EQ(worstError(joined, natural), 0) << "dimension " << dim << " split along " << split;
+        }
       }
   }
 }
