@@ -80,7 +80,8 @@ void attention(benchmark::State &state, bool backward, int64_t parts, int64_t ra
       const Operand *k = &keys[static_cast<size_t>(4 * block)];
       KernelArgs args;
       args.pool = &pool;
-      const TensorView forwardInputs[] = {q.view, k[0].view, k[1].view, scalars}, forwardOutputs[] = {out.view, lse.view};
+      const TensorView forwardInputs[] = {q.view, k[0].view, k[1].view, scalars},
+                       forwardOutputs[] = {out.view, lse.view};
       const TensorView inputs[] = {grad.view, q.view, k[0].view, k[1].view, out.view, lse.view, scalars},
                        outputs[] = {queryGrad.view, k[2].view, k[3].view};
       args.inputs = backward ? std::span<const TensorView>(inputs) : forwardInputs;

@@ -103,7 +103,8 @@ private:
       for (const ScheduleEntry &entry : plan_.stages[s].schedule) {
         schedule::Entry &out = all[s].emplace_back();
         out.microBatch = entry.microBatch;
-        out.phase = entry.program < 0 ? schedule::Phase::Exchange : phaseOf(plan_.stages[s].programs[entry.program].kind);
+        out.phase =
+            entry.program < 0 ? schedule::Phase::Exchange : phaseOf(plan_.stages[s].programs[entry.program].kind);
         for (const Transfer &transfer : entry.exchange) {
           const Channel &channel = plan_.stages[s].channels[transfer.channel];
           using Direction = schedule::Transfer::Direction;

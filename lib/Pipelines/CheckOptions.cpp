@@ -53,7 +53,8 @@ bool checkAgainstModule(const CompileOptions &options, Phase phase, std::vector<
                                {"--schedule", options.schedule.has_value()},
                                {"--pin", !options.pins.empty()}})
     if (option.given)
-      errors.push_back(std::string(option.flag) + ": " + options.modelFile + " is of phase " + std::string(name(phase)) +
+      errors.push_back(std::string(option.flag) + ": " + options.modelFile + " is of phase " +
+                       std::string(name(phase)) +
                        ", which has its placements already; expected a module of phase import or differentiated");
   return errors.size() == before;
 }

@@ -53,7 +53,8 @@ public:
     const size_t before = errors.size();
     for (const PinnedAxis &axis : axes)
       if (axis.pin && worldSize % *axis.pin != 0)
-        errors.push_back(show(axis) + " does not divide the cluster's " + world + "; legal values: " + divisors(worldSize));
+        errors.push_back(show(axis) + " does not divide the cluster's " + world +
+                         "; legal values: " + divisors(worldSize));
     return errors.size() == before && checkProduct();
   }
 
@@ -98,9 +99,9 @@ private:
       with += (with.empty() ? "" : " and ") + show(*axis);
       others *= *axis->pin;
     }
-    std::string message = times + " is " + std::to_string(product()) +
-                          (leavesRest ? ", which does not divide the cluster's " + world
-                                      : ", but the cluster has " + world);
+    std::string message =
+        times + " is " + std::to_string(product()) +
+        (leavesRest ? ", which does not divide the cluster's " + world : ", but the cluster has " + world);
     if (worldSize % others != 0)
       message += "; legal values of each: " + divisors(worldSize);
     else if (leavesRest)

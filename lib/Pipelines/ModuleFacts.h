@@ -21,8 +21,8 @@ struct StepInputs {
 };
 StepInputs stepInputs(mlir::ModuleOp module);
 
-/// Keeps the model FLOPs of a step as an attribute, so that later phases and resumed files know them: of the imported module's
-/// matrix products, three times (forward, and twice that for backward).
+/// Keeps the model FLOPs of a step as an attribute, so that later phases and resumed files know them: of the imported
+/// module's matrix products, three times (forward, and twice that for backward).
 void noteModelFlops(mlir::ModuleOp module);
 
 /// What the summary takes from a module of any phase after sharded.

@@ -46,7 +46,8 @@ void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
 }
 
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
-  // Blocks are the model's layers. A pipeline with more stages than that needs smaller ones, with gradients of their own.
+  // Blocks are the model's layers. A pipeline with more stages than that needs smaller ones, with gradients of their
+  // own.
   nn::NNSplitBlocksOptions split;
   split.minCalls = options.pp;
   if (options.pp > 1)
@@ -98,7 +99,8 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
   case Phase::Partitioned:
     return addPartitioned(manager, options);
   case Phase::Staged:
-    // Placements have been checked. An op that needs other ranks' parts of an operand is unrolled into a ring, in its block.
+    // Placements have been checked. An op that needs other ranks' parts of an operand is unrolled into a ring, in its
+    // block.
     manager.addPass(dist::createDistLowerRing());
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
     manager.addPass(createDistStage());

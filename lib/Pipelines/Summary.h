@@ -20,8 +20,8 @@ struct SummaryFacts {
   std::string schedule = "1f1b";
 };
 
-/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where the result must
-/// not depend on the clock.
+/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where
+/// the result must not depend on the clock.
 std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts,
                       std::optional<double> compileSeconds);
 

@@ -110,9 +110,9 @@ private:
   /// wrong there. The types of all ops are checked in the compiler, where their rules are; this is what a plan alone
   /// can know.
   static bool isNonLinear(const std::string &op) {
-    static const std::set<std::string> ops = {"activation",    "attention",     "attention_merge", "layer_norm", "rms_norm",
-                                              "softmax_stats", "squared_error", "sum_squares",     "clip_scale", "adamw",
-                                              "sgd"};
+    static const std::set<std::string> ops = {
+        "activation",    "attention",   "attention_merge", "layer_norm", "rms_norm", "softmax_stats",
+        "squared_error", "sum_squares", "clip_scale",      "adamw",      "sgd"};
     return ops.count(op) != 0;
   }
 

@@ -31,8 +31,8 @@ namespace {
 
 using Adjacency = std::vector<std::vector<int>>;
 
-/// Exact search over one component; items are decided in ascending order, taking before leaving, so that the first of equal sets is
-/// found first.
+/// Exact search over one component; items are decided in ascending order, taking before leaving, so that the first of
+/// equal sets is found first.
 class BranchAndBound {
 public:
   BranchAndBound(const std::vector<double> &weights, const Adjacency &neighbours, const std::vector<int> &items)

@@ -249,8 +249,9 @@ public:
         return pathTo(index);
       expand(index, open);
     }
-    return {{}, "no path from " + toString(start, &mesh) + " to " + toString(goal, &mesh) +
-                    ": the axis of time is only sliced or accumulated over, and partial values do not come back"};
+    return {{},
+            "no path from " + toString(start, &mesh) + " to " + toString(goal, &mesh) +
+                ": the axis of time is only sliced or accumulated over, and partial values do not come back"};
   }
 
 private:
@@ -356,8 +357,9 @@ ReshardPath findReshardPath(const Mesh &mesh, const std::vector<int64_t> &shape,
     for (const DimSharding &dim : sharding->dims)
       for (const AxisRef &axis : dim)
         if (axis.shift)
-          return {{}, "no path from " + toString(from, &mesh) + " to " + toString(to, &mesh) + ": over " +
-                          toString(axis, &mesh) + " parts are on their way round a ring, which only permutes them"};
+          return {{},
+                  "no path from " + toString(from, &mesh) + " to " + toString(to, &mesh) + ": over " +
+                      toString(axis, &mesh) + " parts are on their way round a ring, which only permutes them"};
   return Search(mesh, shape, from, to).run();
 }
 

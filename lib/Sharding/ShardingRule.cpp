@@ -82,7 +82,8 @@ static bool hasAxis(const DimSharding *axes, const AxisRef &axis) {
          });
 }
 
-/// True when the parts of `factor` go round over the axis: it is on both the factor and the one that this is streamed along.
+/// True when the parts of `factor` go round over the axis: it is on both the factor and the one that this is streamed
+/// along.
 static bool isStreamed(const OpShardingRule &rule, const Placement &placement, int factor, const AxisRef &axis) {
   const Factor &streamed = rule.factors[factor];
   return streamed.kind == FactorKind::Streamed && hasAxis(axesOf(rule, placement, factor), axis) &&
@@ -107,8 +108,9 @@ std::optional<std::string> validate(const OpShardingRule &rule, const Placement 
         return "factor \"" + factorName + "\" can only be split over axes of factor \"" +
                rule.factors[factor.along].name + "\", along which it is streamed, found " + toString(axis, nullptr);
       for (const auto &[other, otherFactor] : seen) {
-        bool streams = (factor.kind == FactorKind::Streamed && factor.along == otherFactor) ||
-                       (rule.factors[otherFactor].kind == FactorKind::Streamed && rule.factors[otherFactor].along == index);
+        bool streams =
+            (factor.kind == FactorKind::Streamed && factor.along == otherFactor) ||
+            (rule.factors[otherFactor].kind == FactorKind::Streamed && rule.factors[otherFactor].along == index);
         if (overlap(axis, other) && !streams)
           return "axis " + toString(axis, nullptr) + " is on factors \"" + rule.factors[otherFactor].name +
                  "\" and \"" + factorName + "\"";

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A checkpoint is one safetensors file, or several with an index. A plan's parameter is a row-major reshape of the tensor of its
-// checkpoint name, so a rank's shard is a set of runs of that tensor: it is copied run by run, from and to the map of the file.
+// A checkpoint is one safetensors file, or several with an index. A plan's parameter is a row-major reshape of the
+// tensor of its checkpoint name, so a rank's shard is a set of runs of that tensor: it is copied run by run, from and
+// to the map of the file.
 //
 //===----------------------------------------------------------------------===//
 
@@ -27,15 +28,16 @@ struct CheckpointTensor {
 
 class Checkpoint {
 public:
-  /// `path`: a safetensors file, an index file (*.index.json), or a directory with model.safetensors or model.safetensors.index.json.
+  /// `path`: a safetensors file, an index file (*.index.json), or a directory with model.safetensors or
+  /// model.safetensors.index.json.
   static Status open(const std::string &path, Checkpoint &checkpoint);
 
   const std::string &path() const { return path_; }
   /// The tensor of this name, or of the name with or without "transformer." before it (GPT-2 files have both forms).
   CheckpointTensor find(const std::string &name) const;
-  /// One error that lists every parameter that is missing, has another shape or a type that cannot be read, and every tensor that no
-  /// parameter takes. Buffers that are no parameters (causal masks, rotary frequencies) and a head that repeats a tied embedding byte for
-  /// byte may be there.
+  /// One error that lists every parameter that is missing, has another shape or a type that cannot be read, and every
+  /// tensor that no parameter takes. Buffers that are no parameters (causal masks, rotary frequencies) and a head that
+  /// repeats a tied embedding byte for byte may be there.
   Status check(const std::vector<planformat::Parameter> &parameters) const;
 
 private:
@@ -47,7 +49,8 @@ private:
   std::map<std::string, std::pair<size_t, const FileTensor *>, std::less<>> tensors_; ///< Index into files_.
 };
 
-/// Fills `view`, a shard of a tensor whose global extents are a row-major reshape of the checkpoint tensor, converting its elements.
+/// Fills `view`, a shard of a tensor whose global extents are a row-major reshape of the checkpoint tensor, converting
+/// its elements.
 Status readSlice(const CheckpointTensor &source, const TensorView &view);
 /// Writes the shard into the bytes of the whole tensor, which has the view's type.
 Status writeSlice(const TensorView &view, std::span<std::byte> whole);

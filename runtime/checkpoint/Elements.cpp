@@ -140,8 +140,7 @@ static int64_t loadInteger(FileType type, const std::byte *source, int64_t index
   case FileType::U32:
     return load<uint32_t>(source, index);
   case FileType::U64:
-    return static_cast<int64_t>(
-        std::min<uint64_t>(load<uint64_t>(source, index), std::numeric_limits<int64_t>::max()));
+    return static_cast<int64_t>(std::min<uint64_t>(load<uint64_t>(source, index), std::numeric_limits<int64_t>::max()));
   default:
     return load<int64_t>(source, index);
   }

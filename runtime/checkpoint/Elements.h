@@ -22,8 +22,8 @@ bool isInteger(FileType type);
 /// True when `convertElements` has a way from one to the other: floats to floats, integers to integers and to floats.
 bool canConvert(FileType from, planformat::DType to);
 
-/// Converts `count` elements; neither side need be aligned. Floats are rounded to nearest even. Integers that do not fit become the nearest that
-/// does (a caller that must know checks the range of what it got).
+/// Converts `count` elements; neither side need be aligned. Floats are rounded to nearest even. Integers that do not
+/// fit become the nearest that does (a caller that must know checks the range of what it got).
 void convertElements(FileType from, const std::byte *source, planformat::DType to, std::byte *target, int64_t count);
 
 float bfloat16ToFloat(uint16_t bits);

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Checkpoints and data sets are read through maps, so that a rank touches only the pages of its own shards; checkpoints are written
-// through a map too, so that ranks fill disjoint parts of one file without assembling it anywhere.
+// Checkpoints and data sets are read through maps, so that a rank touches only the pages of its own shards; checkpoints
+// are written through a map too, so that ranks fill disjoint parts of one file without assembling it anywhere.
 //
 //===----------------------------------------------------------------------===//
 
@@ -33,12 +33,15 @@ public:
 
   /// Symbolic links are followed (model caches consist of them); anything but a regular file is refused.
   static Status openForReading(const std::string &path, MappedFile &file);
-  /// Creates or truncates `path`, with its blocks allocated: a full disk is an error here and not a signal at the first write.
+  /// Creates or truncates `path`, with its blocks allocated: a full disk is an error here and not a signal at the first
+  /// write.
   static Status createForWriting(const std::string &path, uint64_t bytes, MappedFile &file);
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   /// Only of a file created for writing.
-  std::span<std::byte> writableBytes() { return writable_ ? std::span<std::byte>(data_, size_) : std::span<std::byte>(); }
+  std::span<std::byte> writableBytes() {
+    return writable_ ? std::span<std::byte>(data_, size_) : std::span<std::byte>();
+  }
   const std::string &path() const { return path_; }
   /// Forces written bytes to the disk.
   Status sync();

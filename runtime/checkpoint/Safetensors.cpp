@@ -25,10 +25,10 @@ struct TypeInfo {
   int64_t bits;
 };
 /// In the order of FileType.
-constexpr std::array<TypeInfo, 20> kTypes = {{{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},
-                                              {"I8", 8},      {"F8_E5M2", 8}, {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},
-                                              {"U16", 16},    {"F16", 16},    {"BF16", 16},   {"I32", 32},    {"U32", 32},
-                                              {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64},    {"U64", 64}}};
+constexpr std::array<TypeInfo, 20> kTypes = {
+    {{"BOOL", 8},    {"F4", 4},      {"F6_E2M3", 6}, {"F6_E3M2", 6}, {"U8", 8},   {"I8", 8},    {"F8_E5M2", 8},
+     {"F8_E4M3", 8}, {"F8_E8M0", 8}, {"I16", 16},    {"U16", 16},    {"F16", 16}, {"BF16", 16}, {"I32", 32},
+     {"U32", 32},    {"F32", 32},    {"C64", 64},    {"F64", 64},    {"I64", 64}, {"U64", 64}}};
 } // namespace
 
 std::string_view runtime::name(FileType type) { return kTypes[static_cast<size_t>(type)].name; }

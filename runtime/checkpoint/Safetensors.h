@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A file is eight bytes of little-endian header length, a JSON header that gives every tensor a type, a shape and a byte range, and
-// the ranges, which tile the rest of the file. Files come from strangers: every number is checked before it is used, and nothing is
-// allocated by a size that the file claims.
+// A file is eight bytes of little-endian header length, a JSON header that gives every tensor a type, a shape and a
+// byte range, and the ranges, which tile the rest of the file. Files come from strangers: every number is checked
+// before it is used, and nothing is allocated by a size that the file claims.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,7 +24,26 @@ namespace modelpar::runtime {
 
 /// Element types of the format, in the order that its writers sort by.
 enum class FileType {
-  Bool, F4, F6E2M3, F6E3M2, U8, I8, F8E5M2, F8E4M3, F8E8M0, I16, U16, F16, BF16, I32, U32, F32, C64, F64, I64, U64
+  Bool,
+  F4,
+  F6E2M3,
+  F6E3M2,
+  U8,
+  I8,
+  F8E5M2,
+  F8E4M3,
+  F8E8M0,
+  I16,
+  U16,
+  F16,
+  BF16,
+  I32,
+  U32,
+  F32,
+  C64,
+  F64,
+  I64,
+  U64
 };
 std::string_view name(FileType type); ///< "F32", ...
 bool parseFileType(std::string_view name, FileType &type);
@@ -69,13 +88,13 @@ struct TensorSpec {
   std::vector<int64_t> shape;
 };
 
-/// The bytes before the data for these tensors: length and padded header. Tensors are laid out by type, widest first, then by name;
-/// `layout` gets them in that order with their ranges. The same tensors and metadata give the same bytes.
-std::string safetensorsHeader(const std::vector<TensorSpec> &tensors, const std::map<std::string, std::string> &metadata,
-                              std::vector<FileTensor> &layout);
+/// The bytes before the data for these tensors: length and padded header. Tensors are laid out by type, widest first,
+/// then by name; `layout` gets them in that order with their ranges. The same tensors and metadata give the same bytes.
+std::string safetensorsHeader(const std::vector<TensorSpec> &tensors,
+                              const std::map<std::string, std::string> &metadata, std::vector<FileTensor> &layout);
 
-/// Writes one file through a map under a temporary name; `finish` makes it durable and gives it its name. Ranks may fill disjoint parts of the
-/// tensors at the same time.
+/// Writes one file through a map under a temporary name; `finish` makes it durable and gives it its name. Ranks may
+/// fill disjoint parts of the tensors at the same time.
 class SafetensorsWriter {
 public:
   /// The metadata gets `format: pt`, which loaders look for.

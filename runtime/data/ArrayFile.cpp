@@ -62,7 +62,9 @@ public:
       }
       const int64_t value = element(*array, from);
       if (value >= input.rangeHigh || (value < input.rangeLow && !(targets && value < 0)))
-        return outOfRange(input, value, "'" + file_.path() + "': element " + std::to_string(from) + " of array '" + array->name + "'");
+        return outOfRange(input, value,
+                          "'" + file_.path() + "': element " + std::to_string(from) + " of array '" + array->name +
+                              "'");
       // Any negative target is an ignored label; its value must survive a narrower type.
       store(view, i, targets && value < 0 ? int64_t{-100} : value);
       return Status();
@@ -128,8 +130,8 @@ Status data::createArrays(const planformat::Plan &plan, const InputRoles &roles,
     if (std::string what = checkArray(plan.types[input->type], *array); !what.empty())
       problems.push_back("array '" + input->name + "': " + what);
     else if (first && array->shape[0] != first->shape[0])
-      problems.push_back("array '" + input->name + "' has " + std::to_string(array->shape[0]) + " samples, '" + first->name +
-                         "' has " + std::to_string(first->shape[0]));
+      problems.push_back("array '" + input->name + "' has " + std::to_string(array->shape[0]) + " samples, '" +
+                         first->name + "' has " + std::to_string(first->shape[0]));
     else
       first = array;
   }

@@ -13,8 +13,9 @@
 
 namespace modelpar::runtime::data {
 
-/// One array per input, under its name; the first dimension counts samples, which are taken in order and from the start again. Negative targets are
-/// ignored labels. Positions may be left out. Error: everything that is missing, extra or of another shape, at once.
+/// One array per input, under its name; the first dimension counts samples, which are taken in order and from the start
+/// again. Negative targets are ignored labels. Positions may be left out. Error: everything that is missing, extra or
+/// of another shape, at once.
 Status createArrays(const planformat::Plan &plan, const InputRoles &roles, SafetensorsFile file,
                     std::unique_ptr<DataSource> &source);
 

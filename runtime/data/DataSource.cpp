@@ -17,11 +17,12 @@ using namespace modelpar;
 using namespace modelpar::runtime;
 
 bool runtime::parseDataFormat(std::string_view name, DataFormat &format) {
-  constexpr std::array<std::pair<std::string_view, DataFormat>, 5> kNames = {{{"auto", DataFormat::Auto},
-                                                                              {"text", DataFormat::Text},
-                                                                              {"nanogpt", DataFormat::NanoGPT},
-                                                                              {"llmc", DataFormat::LlmC},
-                                                                              {"safetensors", DataFormat::Safetensors}}};
+  constexpr std::array<std::pair<std::string_view, DataFormat>, 5> kNames = {
+      {{"auto", DataFormat::Auto},
+       {"text", DataFormat::Text},
+       {"nanogpt", DataFormat::NanoGPT},
+       {"llmc", DataFormat::LlmC},
+       {"safetensors", DataFormat::Safetensors}}};
   for (const auto &[known, value] : kNames) {
     if (known == name) {
       format = value;

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The batch of step n is a function of the seed, n and the data alone: every rank reads its own part of it without asking another, and a
-// run that is resumed or planned anew sees the same batches. docs/DataFormat.md describes the kinds of files.
+// The batch of step n is a function of the seed, n and the data alone: every rank reads its own part of it without
+// asking another, and a run that is resumed or planned anew sees the same batches. docs/DataFormat.md describes the
+// kinds of files.
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,10 +19,12 @@
 
 namespace modelpar::runtime {
 
-/// One per process; `fill` and `labelCount` may be called by any number of threads and do not allocate unless they fail.
+/// One per process; `fill` and `labelCount` may be called by any number of threads and do not allocate unless they
+/// fail.
 class DataSource : public InputProvider {
 public:
-  /// Labels of the whole global batch of a step that are not ignored (integer targets >= 0; for models without any, the batch size).
+  /// Labels of the whole global batch of a step that are not ignored (integer targets >= 0; for models without any, the
+  /// batch size).
   virtual int64_t labelCount(int64_t step) const = 0;
   /// What this is, for the first line of a run: "synthetic", "text 'FILE', 1115394 bytes".
   virtual std::string describe() const = 0;

@@ -59,8 +59,8 @@ struct StoredOrder {
   int64_t position(int d, int64_t index) const { return d == dim ? sequence.position(index) : index; }
 };
 
-/// Calls body(element of the view, sample, element within the sample) for all elements in the order in which they are stored, until it
-/// returns an error. Samples and elements within are those of the data, whatever the stored order.
+/// Calls body(element of the view, sample, element within the sample) for all elements in the order in which they are
+/// stored, until it returns an error. Samples and elements within are those of the data, whatever the stored order.
 template <typename Body> Status forEachElement(const TensorView &view, const StoredOrder &order, Body &&body) {
   const int64_t count = view.numElements();
   int64_t index[kMaxRank] = {};
@@ -84,7 +84,8 @@ struct InputRoles {
   const planformat::Input *targets = nullptr; ///< The first integer input of role "targets": its labels are counted.
   std::vector<const planformat::Input *> all;
 };
-/// Error: an input that no source can fill (unknown role, no batch dimension, tokens that are not integers), all at once.
+/// Error: an input that no source can fill (unknown role, no batch dimension, tokens that are not integers), all at
+/// once.
 Status sortInputs(const planformat::Plan &plan, InputRoles &roles);
 
 /// `[8, 128] of i32`

@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Every value is a function of (seed, input, step, global element), so shards of a batch agree whatever the plan. The numbers below
-// are chosen so that a model first learns which tokens occur (ln 64), then the rule (about 0.75 nats are left by the noise).
+// Every value is a function of (seed, input, step, global element), so shards of a batch agree whatever the plan. The
+// numbers below are chosen so that a model first learns which tokens occur (ln 64), then the rule (about 0.75 nats are
+// left by the noise).
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +24,7 @@ namespace {
 
 constexpr int64_t kMaxStates = 64; ///< Tokens that occur, spread over the vocabulary.
 constexpr int64_t kNoisePercent = 10;
-constexpr int64_t kFeatures = 4;   ///< Elements of the data that a real target depends on.
+constexpr int64_t kFeatures = 4; ///< Elements of the data that a real target depends on.
 
 class SyntheticSource : public DataSource {
 public:
@@ -62,7 +63,8 @@ private:
     return std::min(static_cast<int64_t>(input.rangeHigh - input.rangeLow), kMaxStates);
   }
 
-  /// Row `sample` is a walk of states along the last dimension; element j of the view's row is state offset + j + `shift`.
+  /// Row `sample` is a walk of states along the last dimension; element j of the view's row is state offset + j +
+  /// `shift`.
   Status fillTokens(const planformat::Input &input, int64_t step, int64_t shift, const TensorView &view) const {
     const int64_t states = numStates(*roles_.tokens);
     const int64_t spread = static_cast<int64_t>(roles_.tokens->rangeHigh - roles_.tokens->rangeLow) / states;
@@ -121,8 +123,8 @@ private:
   /// Which element of the sample's features number `k` of target element `within` is, and with which sign it counts.
   std::pair<int64_t, double> feature(const planformat::Input &target, int64_t within, int64_t k) const {
     const int64_t count = elementsPerSample(plan_.types[features_->type].shape);
-    PhiloxCounter words = philox4x32(philoxCounter(static_cast<uint64_t>(within * kFeatures + k)),
-                                     keyFor(0, target.name));
+    PhiloxCounter words =
+        philox4x32(philoxCounter(static_cast<uint64_t>(within * kFeatures + k)), keyFor(0, target.name));
     return {below(word64(words), count), words[2] & 1 ? 1.0 : -1.0};
   }
 

@@ -12,7 +12,8 @@
 
 namespace modelpar::runtime::data {
 
-/// Tokens follow a noisy rule from one to the next; targets are the next token, or a fixed function of the first real input.
+/// Tokens follow a noisy rule from one to the next; targets are the next token, or a fixed function of the first real
+/// input.
 Status createSynthetic(const planformat::Plan &plan, const InputRoles &roles, uint64_t seed,
                        std::unique_ptr<DataSource> &source);
 

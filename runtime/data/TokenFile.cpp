@@ -53,8 +53,7 @@ static Status parseLlmC(std::span<const std::byte> bytes, int &width, std::span<
   return {};
 }
 
-Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format,
-                        TokenFile &file) {
+Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format, TokenFile &file) {
   const std::string where = "'" + path + "'";
   TokenFile parsed;
   parsed.path_ = path;
@@ -62,7 +61,8 @@ Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &pat
     if (hasLlmCMagic(bytes))
       format = DataFormat::LlmC;
     else if (path.ends_with(".bin"))
-      return Status::invalid(where + " has no header that tells its format: use --data-format=nanogpt for 16-bit tokens");
+      return Status::invalid(where +
+                             " has no header that tells its format: use --data-format=nanogpt for 16-bit tokens");
     else if (path.ends_with(".idx"))
       return Status::invalid(where + ": Megatron index files are not supported");
     else
@@ -111,8 +111,8 @@ namespace {
 class WindowSource : public DataSource {
 public:
   WindowSource(const planformat::Plan &plan, const InputRoles &roles, TokenFile file, uint64_t seed)
-      : plan_(plan), batch_(plan.globalBatch), length_(plan.types[roles.tokens->type].shape[1]), hasTargets_(roles.targets),
-        file_(std::move(file)), key_(keyFor(seed, "windows")) {}
+      : plan_(plan), batch_(plan.globalBatch), length_(plan.types[roles.tokens->type].shape[1]),
+        hasTargets_(roles.targets), file_(std::move(file)), key_(keyFor(seed, "windows")) {}
 
   int64_t labelCount(int64_t) const override { return hasTargets_ ? batch_ * length_ : batch_; }
   std::string describe() const override { return file_.describe(); }
@@ -135,7 +135,8 @@ public:
     return {};
   }
 
-  /// Looks at all tokens of a file of moderate size, at a sample of a larger one: most wrong vocabularies show here and not in hour three.
+  /// Looks at all tokens of a file of moderate size, at a sample of a larger one: most wrong vocabularies show here and
+  /// not in hour three.
   Status checkRange(const planformat::Input &input) const {
     constexpr int64_t kLookedAt = int64_t{1} << 25;
     const int64_t stride = std::max<int64_t>(1, file_.size() / kLookedAt);

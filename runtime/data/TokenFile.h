@@ -34,8 +34,8 @@ private:
   int width_ = 1;
 };
 
-/// Windows of the file at random starts: sample i of step n starts where a generator keyed by the seed says for (n, i); targets are the tokens shifted
-/// by one.
+/// Windows of the file at random starts: sample i of step n starts where a generator keyed by the seed says for (n, i);
+/// targets are the tokens shifted by one.
 Status createWindows(const planformat::Plan &plan, const InputRoles &roles, TokenFile file, uint64_t seed,
                      std::unique_ptr<DataSource> &source);
 

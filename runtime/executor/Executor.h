@@ -49,7 +49,8 @@ class KernelObserver {
 public:
   virtual ~KernelObserver() = default;
   /// Before the kernel runs; the inputs are in host memory.
-  virtual Status observe(const planformat::Instruction &instruction, std::span<const TensorView> inputs, int64_t rank) = 0;
+  virtual Status observe(const planformat::Instruction &instruction, std::span<const TensorView> inputs,
+                         int64_t rank) = 0;
 };
 
 struct ExecutorOptions {

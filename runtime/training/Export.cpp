@@ -48,7 +48,8 @@ Status ParameterFile::create(const planformat::Plan &plan, Content content, cons
   for (const planformat::Parameter &parameter : plan.parameters) {
     if (bufferOf(parameter, content) < 0)
       return Status::invalid("the plan keeps no gradient of parameter '" + parameter.name + "'");
-    // A gradient's buffer may have the type from before its reduction; after the update it holds the reduced values, in the same shards.
+    // A gradient's buffer may have the type from before its reduction; after the update it holds the reduced values, in
+    // the same shards.
     const planformat::TensorType &type = typeOf(plan, parameter, content);
     tensors.push_back({parameter.checkpointName, fileType(type.dtype), parameter.checkpointShape});
   }

@@ -13,17 +13,19 @@
 
 namespace modelpar::runtime {
 
-/// True when, of all ranks of its stage that hold the same shard, `rank` is the one that writes it: its coordinates are 0 along everything that does
-/// not shard the tensor.
+/// True when, of all ranks of its stage that hold the same shard, `rank` is the one that writes it: its coordinates are
+/// 0 along everything that does not shard the tensor.
 bool ownsShard(const sharding::Mesh &mesh, const sharding::TensorSharding &sharding, int64_t rank);
 
-/// A file of all parameters' weights or gradients under their checkpoint names and shapes, assembled in place by the ranks that own the shards.
+/// A file of all parameters' weights or gradients under their checkpoint names and shapes, assembled in place by the
+/// ranks that own the shards.
 class ParameterFile {
 public:
   enum class Content { Weights, Gradients };
   /// Creates the file (under a temporary name) before the ranks start.
   static Status create(const planformat::Plan &plan, Content content, const std::string &path, ParameterFile &file);
-  /// Called by every rank between steps, at the same step: writes the shards it owns; rank 0 gives the file its name when all have.
+  /// Called by every rank between steps, at the same step: writes the shards it owns; rank 0 gives the file its name
+  /// when all have.
   Status write(Executor &executor);
 
 private:

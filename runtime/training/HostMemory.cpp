@@ -95,8 +95,7 @@ Status runtime::readHostMemory(HostMemory &memory, const std::string &root) {
 }
 
 int64_t runtime::plannedHostBytes(const planformat::Plan &plan) {
-  const int64_t ranksPerStage =
-      plan.mesh.numRanks() / std::max<int64_t>(1, static_cast<int64_t>(plan.stages.size()));
+  const int64_t ranksPerStage = plan.mesh.numRanks() / std::max<int64_t>(1, static_cast<int64_t>(plan.stages.size()));
   int64_t total = 0;
   for (const planformat::Stage &stage : plan.stages) {
     int64_t bytes = stage.arenaBytes;

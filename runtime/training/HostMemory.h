@@ -17,7 +17,8 @@ struct HostMemory {
   int64_t availableBytes = 0; ///< The least of the bounds below.
   std::string bound;          ///< Which: "MemAvailable" or "the limit of control group /x".
 };
-/// From <root>/proc/meminfo and the control groups of this process below <root>/sys/fs/cgroup (versions 1 and 2); `root` is for tests.
+/// From <root>/proc/meminfo and the control groups of this process below <root>/sys/fs/cgroup (versions 1 and 2);
+/// `root` is for tests.
 Status readHostMemory(HostMemory &memory, const std::string &root = "");
 
 /// What all ranks of the plan take on one host: their arenas and what is reserved beside them.

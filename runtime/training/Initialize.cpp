@@ -79,8 +79,8 @@ Status runtime::initialValues(const planformat::Parameter &parameter, uint64_t s
 
 Status runtime::initialize(const planformat::Parameter &parameter, uint64_t seed, const TensorView &view) {
   if (!canConvert(FileType::F32, view.dtype))
-    return Status::invalid("parameter '" + parameter.name + "' has type " +
-                           std::string(planformat::name(view.dtype)) + ", expected a floating-point type");
+    return Status::invalid("parameter '" + parameter.name + "' has type " + std::string(planformat::name(view.dtype)) +
+                           ", expected a floating-point type");
   Status status;
   std::array<float, 4096> chunk;
   forEachRun(view, [&](int64_t global, int64_t local, int64_t count) {

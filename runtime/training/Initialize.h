@@ -5,8 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// An element's first value is a function of the seed, the parameter's name and the element's index in the global tensor, so every plan of a
-// model starts from the same weights and each rank makes only its own shard (docs/Rationale/Randomness.md).
+// An element's first value is a function of the seed, the parameter's name and the element's index in the global
+// tensor, so every plan of a model starts from the same weights and each rank makes only its own shard
+// (docs/Rationale/Randomness.md).
 //
 //===----------------------------------------------------------------------===//
 
@@ -18,7 +19,8 @@
 
 namespace modelpar::runtime {
 
-/// Elements [first, first + count) of the parameter's global tensor, row-major. InvalidInput for an unknown kind of initializer.
+/// Elements [first, first + count) of the parameter's global tensor, row-major. InvalidInput for an unknown kind of
+/// initializer.
 Status initialValues(const planformat::Parameter &parameter, uint64_t seed, int64_t first, std::span<float> values);
 
 /// Fills a shard of the parameter.

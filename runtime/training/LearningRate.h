@@ -14,8 +14,9 @@
 
 namespace modelpar::runtime {
 
-/// Linear from 0 to `peak` over the first `warmup` steps (step `warmup` has the peak), then a cosine down to `minimumRatio`·peak, reached at step
-/// `decaySteps` (counted from the start of the run, warm-up included, as Megatron-LM and nanoGPT do) and kept. decaySteps 0: constant.
+/// Linear from 0 to `peak` over the first `warmup` steps (step `warmup` has the peak), then a cosine down to
+/// `minimumRatio`·peak, reached at step `decaySteps` (counted from the start of the run, warm-up included, as
+/// Megatron-LM and nanoGPT do) and kept. decaySteps 0: constant.
 struct LearningRate {
   double peak = 3e-4;
   int64_t warmup = 0;

@@ -82,11 +82,11 @@ void Progress::report(const StepMetrics &metrics) {
   last_ = now;
   lastReported_ = metrics.step;
   char line[256];
-  int length = std::snprintf(line, sizeof(line), "%sstep %lld/%lld | loss %.4f | lr %.3g | grad norm %.4f | %.0f %s | memory %.1f MiB%s",
-                             terminal_ ? "\r\033[K" : "", static_cast<long long>(metrics.step),
-                             static_cast<long long>(lastStep_), metrics.loss, metrics.learningRate, metrics.gradNorm,
-                             metrics.tokensPerSecond, what_,
-                             static_cast<double>(metrics.peakMemoryBytes) / (1 << 20), terminal_ ? "" : "\n");
+  int length = std::snprintf(
+      line, sizeof(line), "%sstep %lld/%lld | loss %.4f | lr %.3g | grad norm %.4f | %.0f %s | memory %.1f MiB%s",
+      terminal_ ? "\r\033[K" : "", static_cast<long long>(metrics.step), static_cast<long long>(lastStep_),
+      metrics.loss, metrics.learningRate, metrics.gradNorm, metrics.tokensPerSecond, what_,
+      static_cast<double>(metrics.peakMemoryBytes) / (1 << 20), terminal_ ? "" : "\n");
   std::fwrite(line, 1, static_cast<size_t>(std::clamp(length, 0, static_cast<int>(sizeof(line)) - 1)), stream_);
   std::fflush(stream_);
   open_ = terminal_;

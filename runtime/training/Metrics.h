@@ -23,16 +23,17 @@
 namespace modelpar::runtime {
 
 struct StepMetrics {
-  int64_t step = 0;            ///< From 1.
-  double loss = 0;             ///< Mean over the global batch's labels, before the step's update.
-  double gradNorm = 0;         ///< Before clipping.
+  int64_t step = 0;    ///< From 1.
+  double loss = 0;     ///< Mean over the global batch's labels, before the step's update.
+  double gradNorm = 0; ///< Before clipping.
   double learningRate = 0;
   double tokensPerSecond = 0;  ///< Of all ranks together (samples, for models without a sequence).
   double stepSeconds = 0;      ///< From the first instruction to the end of the last update.
   int64_t peakMemoryBytes = 0; ///< Of the arena that was touched; the most of any rank.
 };
 
-/// The object of --metrics, with a line feed, in `buffer`; returns its length. Numbers read back equal; those that are not finite are null.
+/// The object of --metrics, with a line feed, in `buffer`; returns its length. Numbers read back equal; those that are
+/// not finite are null.
 size_t formatMetrics(const StepMetrics &metrics, std::span<char> buffer);
 
 /// Appends a line per step to a file that it empties first; each line is written at once.
@@ -50,7 +51,8 @@ private:
   std::unique_ptr<std::FILE, Close> file_;
 };
 
-/// On a terminal one line that is written over; else a line about every second or ten steps, the first and the last among them.
+/// On a terminal one line that is written over; else a line about every second or ten steps, the first and the last
+/// among them.
 class Progress {
 public:
   /// `what` the throughput counts: "tokens/s" or "samples/s".

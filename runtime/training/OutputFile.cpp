@@ -52,8 +52,9 @@ private:
       if (instruction.kind == Instruction::Kind::Call)
         visit(plan_.blocks[static_cast<size_t>(instruction.block)]);
       else if (instruction.kind == Instruction::Kind::Kernel && outputName(instruction.op))
-        losses.push_back({&instruction, &plan_.types[static_cast<size_t>(
-                                            body.values[static_cast<size_t>(instruction.inputs[0])].type)]});
+        losses.push_back(
+            {&instruction,
+             &plan_.types[static_cast<size_t>(body.values[static_cast<size_t>(instruction.inputs[0])].type)]});
     }
   }
   const Plan &plan_;

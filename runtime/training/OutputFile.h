@@ -16,11 +16,13 @@
 
 namespace modelpar::runtime {
 
-/// A file with the model's output in one step: "logits", or "prediction" under a squared error, of the whole global batch in the order of
-/// samples and positions, whatever the plan. Each shard is written by one of the ranks that hold it, before the loss reads it.
+/// A file with the model's output in one step: "logits", or "prediction" under a squared error, of the whole global
+/// batch in the order of samples and positions, whatever the plan. Each shard is written by one of the ranks that hold
+/// it, before the loss reads it.
 class OutputFile : public KernelObserver {
 public:
-  /// Creates the file (under a temporary name) before the ranks start. InvalidInput when the plan has no loss that we know, or several.
+  /// Creates the file (under a temporary name) before the ranks start. InvalidInput when the plan has no loss that we
+  /// know, or several.
   static Status create(const planformat::Plan &plan, const std::string &path, std::unique_ptr<OutputFile> &file);
 
   /// Called by every rank after the step that is kept; rank 0 gives the file its name when all have.

@@ -57,8 +57,7 @@ Status runtime::checkOptions(const TrainerOptions &options) {
   const LearningRate &rate = options.learningRate;
   if (rate.decaySteps > 0 && rate.decaySteps <= rate.warmup)
     return Status::invalid("--decay-steps=" + std::to_string(rate.decaySteps) +
-                           " counts from the start of the run and must exceed --warmup=" +
-                           std::to_string(rate.warmup));
+                           " counts from the start of the run and must exceed --warmup=" + std::to_string(rate.warmup));
   MODELPAR_RETURN_IF_ERROR(checkKernelEnvironment());
   if (options.data.path.empty() && options.data.format != DataFormat::Auto)
     return Status::invalid("--data-format says how to read --data, which is missing");
@@ -69,7 +68,8 @@ Status runtime::checkLauncher() {
   struct Launcher {
     const char *name, *rank, *size;
   };
-  // Slurm's variables are also set in a batch script outside srun, where one process is right: its rank variable alone tells nothing.
+  // Slurm's variables are also set in a batch script outside srun, where one process is right: its rank variable alone
+  // tells nothing.
   constexpr Launcher kLaunchers[] = {{"torchrun", "RANK", "WORLD_SIZE"},
                                      {"mpirun", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"},
                                      {"mpirun", "PMI_RANK", "PMI_SIZE"}};
@@ -77,9 +77,9 @@ Status runtime::checkLauncher() {
     const char *rank = std::getenv(launcher.rank), *size = std::getenv(launcher.size);
     int64_t processes = 0;
     if (rank && size && std::from_chars(size, size + std::strlen(size), processes).ec == std::errc() && processes > 1)
-      return Status::unavailable(std::string("this is process ") + rank + " of " + size + " (" + launcher.rank + ", " +
-                                 launcher.size + " are set), but all ranks run in one process: start modelpar-run alone, without " +
-                                 launcher.name);
+      return Status::unavailable(
+          std::string("this is process ") + rank + " of " + size + " (" + launcher.rank + ", " + launcher.size +
+          " are set), but all ranks run in one process: start modelpar-run alone, without " + launcher.name);
   }
   return {};
 }

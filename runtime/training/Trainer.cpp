@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Everything that can be refused is refused before the ranks start. Then each rank initialises its shards and runs the same loop; between the first and the
-// last step nothing allocates. One rank that has the loss reports for all.
+// Everything that can be refused is refused before the ranks start. Then each rank initialises its shards and runs the
+// same loop; between the first and the last step nothing allocates. One rank that has the loss reports for all.
 //
 //===----------------------------------------------------------------------===//
 
@@ -138,8 +138,8 @@ Status Run::openOutputs() {
     ranks_.executor.observer = outputs_.get();
   }
   if (!options_.saveWeightsPath.empty())
-    MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath,
-                                                   weights_.emplace()));
+    MODELPAR_RETURN_IF_ERROR(
+        ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath, weights_.emplace()));
   progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps,
                     tokensPerStep(plan_) ? "tokens/s" : "samples/s");
   return {};
@@ -162,8 +162,8 @@ void Run::describe() const {
                                                           std::to_string(plan_.sequenceParts) + " parts"
                                                     : "";
   logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks" + axes +
-          ", " + std::to_string(ranks_.executor.numThreads) + " threads each, " +
-          formatBytes(plannedHostBytes(plan_)) + " in all; " + data_->describe() + order);
+          ", " + std::to_string(ranks_.executor.numThreads) + " threads each, " + formatBytes(plannedHostBytes(plan_)) +
+          " in all; " + data_->describe() + order);
 }
 
 Status Run::report(StepMetrics metrics) {
@@ -239,7 +239,8 @@ void Run::printMemory() const {
     const int64_t measured = measured_[rank].load();
     std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
                 static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
-                formatBytes(measured).c_str(), planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
+                formatBytes(measured).c_str(),
+                planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
   }
 }
 
@@ -252,7 +253,8 @@ Status Run::execute() {
       std::printf("stage %zu: arena %lld bytes (%s)\n", stage, static_cast<long long>(plan_.stages[stage].arenaBytes),
                   formatBytes(plan_.stages[stage].arenaBytes).c_str());
       for (const planformat::MemoryItem &item : plan_.stages[stage].memory)
-        std::printf("  %-18s %lld bytes (%s)\n", item.name.c_str(), static_cast<long long>(item.bytes), formatBytes(item.bytes).c_str());
+        std::printf("  %-18s %lld bytes (%s)\n", item.name.c_str(), static_cast<long long>(item.bytes),
+                    formatBytes(item.bytes).c_str());
     }
     return {};
   }

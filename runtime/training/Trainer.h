@@ -33,17 +33,18 @@ struct TrainerOptions {
   double clip = 1.0; ///< 0: no clipping.
 
   std::string metricsPath, dumpGradsPath, dumpOutputsPath, saveWeightsPath; ///< Empty: none.
-  std::string backend = "auto"; ///< "auto", "cpu" or "cuda"
-  std::string comm = "auto";    ///< "auto", "local", "mpi" or "nccl"
-  int threadsPerRank = 0;       ///< 0: cores / ranks.
+  std::string backend = "auto";                                             ///< "auto", "cpu" or "cuda"
+  std::string comm = "auto";                                                ///< "auto", "local", "mpi" or "nccl"
+  int threadsPerRank = 0;                                                   ///< 0: cores / ranks.
   std::optional<uint64_t> streamFuzz;
   double timeoutSeconds = 60;
   bool checkNumerics = false; ///< Stop at the first instruction with an output that is not finite.
-  bool verify = true; ///< Off only to see what a broken plan does.
+  bool verify = true;         ///< Off only to see what a broken plan does.
   bool dryRun = false;
   /// Called after each step by the thread of the rank that reports.
   std::function<void(const StepMetrics &)> onStep;
-  /// Called with the error that ended the run when some rank has not followed within the timeout (it is stuck in a kernel): ends the process.
+  /// Called with the error that ended the run when some rank has not followed within the timeout (it is stuck in a
+  /// kernel): ends the process.
   std::function<void(const Status &)> onStuck;
   /// When this becomes true, the run ends with an error before the next instruction.
   const std::atomic<bool> *stop = nullptr;

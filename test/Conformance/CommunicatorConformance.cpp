@@ -46,9 +46,7 @@ std::vector<GroupCase> groupCases() {
           {"all", 5, [](int64_t) { return range(0, 5); }},
           {"minor", 4, [](int64_t rank) { return range(rank / 2 * 2, rank / 2 * 2 + 2); }},
           {"major", 6, [](int64_t rank) { return range(rank % 2, 6, 2); }},
-          {"backwards", 3, [](int64_t) {
-             return std::vector<int64_t>{2, 1, 0};
-           }}};
+          {"backwards", 3, [](int64_t) { return std::vector<int64_t>{2, 1, 0}; }}};
 }
 
 /// The value of an element of a rank's input: an integer below 64, sums of a few are exact in bf16 too.
@@ -326,8 +324,8 @@ TEST_P(CommunicatorConformance, CollectivePermute) {
       MODELPAR_RETURN_IF_ERROR(validate(collective, group));
       MODELPAR_RETURN_IF_ERROR(communicator.run(group, collective, inputs, outputs));
       const int64_t from = group.ranks()[source];
-      MODELPAR_RETURN_IF_ERROR(expectEqual(
-          received, inputOf<float>(from, static_cast<int64_t>(received.size())), "shift " + std::to_string(shift)));
+      MODELPAR_RETURN_IF_ERROR(expectEqual(received, inputOf<float>(from, static_cast<int64_t>(received.size())),
+                                           "shift " + std::to_string(shift)));
       MODELPAR_RETURN_IF_ERROR(expectEqual(alsoReceived,
                                            inputOf<double>(from + 1, static_cast<int64_t>(alsoReceived.size())),
                                            "second tensor, shift " + std::to_string(shift)));

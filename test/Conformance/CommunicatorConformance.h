@@ -41,7 +41,8 @@ protected:
 class ExchangeConformance : public CommunicatorConformance {
 protected:
   /// Runs `body(communicator, group of all ranks)` on every rank.
-  Status exchangeAll(int64_t worldSize, const std::function<Status(Communicator &, Group &)> &body, double timeout = 30) {
+  Status exchangeAll(int64_t worldSize, const std::function<Status(Communicator &, Group &)> &body,
+                     double timeout = 30) {
     auto withGroup = [&](Communicator &communicator) -> Status {
       std::vector<int64_t> ranks;
       for (int64_t rank = 0; rank < worldSize; ++rank)

@@ -179,10 +179,11 @@ std::string volumeName(const ::testing::TestParamInfo<RingVolume::ParamType> &in
          std::to_string(std::get<2>(info.param)) + "_mb" + std::to_string(std::get<3>(info.param));
 }
 
-INSTANTIATE_TEST_SUITE_P(Meshes, RingVolume,
-                         ::testing::Combine(::testing::Values(Model{"gpt2-tiny.json", 4, 128}, Model{"llama-tiny.json", 4, 64}),
-                                            ::testing::Values(2, 3, 4), ::testing::Values(1, 2), ::testing::Values(1, 2)),
-                         volumeName);
+INSTANTIATE_TEST_SUITE_P(
+    Meshes, RingVolume,
+    ::testing::Combine(::testing::Values(Model{"gpt2-tiny.json", 4, 128}, Model{"llama-tiny.json", 4, 64}),
+                       ::testing::Values(2, 3, 4), ::testing::Values(1, 2), ::testing::Values(1, 2)),
+    volumeName);
 
 /// A longer ring of the same blocks needs no more memory: blocks take turns in two buffers.
 TEST(Ring, NeedsTwoBuffers) {
@@ -240,8 +241,9 @@ TEST(RingPlan, EveryHopIsNeeded) {
   });
   EXPECT_EQ(dropped % 9, 0);
   EXPECT_GE(dropped, 9);
-  EXPECT_EQ(expectEachIsSeen(plan, [](planformat::Instruction &i) { return i.op == "collective_permute" && ++i.shift; }),
-            dropped);
+  EXPECT_EQ(
+      expectEachIsSeen(plan, [](planformat::Instruction &i) { return i.op == "collective_permute" && ++i.shift; }),
+      dropped);
 }
 
 TEST(RingPlan, EveryEventIsNeeded) {

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // Drops each kernel of a compiled plan in turn, its events kept: the plan's verifier must refuse what is left, and say
-// which tensor nothing makes. There is no exception: every kernel writes a tensor that something reads, in place or not.
+// which tensor nothing makes. There is no exception: every kernel writes a tensor that something reads, in place or
+// not.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +24,8 @@ using namespace modelpar::test;
 namespace {
 
 /// One layer is enough: the others run the same blocks.
-constexpr const char *kOneLayer = R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32, "n_layer": 1, "n_head": 4,
+constexpr const char *kOneLayer =
+    R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32, "n_layer": 1, "n_head": 4,
   "resid_pdrop": 0.1, "embd_pdrop": 0.1, "attn_pdrop": 0.1})";
 
 struct Case {
@@ -37,7 +39,8 @@ class DroppedKernel : public ::testing::TestWithParam<Case> {
 protected:
   Plan compilePlan(const std::string &model) {
     const Case &c = GetParam();
-    pipelines::CompileOptions options = compileOptions(model == "mlp.json" ? model : "gpt2-tiny.json", c.tp * c.dp * c.cp);
+    pipelines::CompileOptions options =
+        compileOptions(model == "mlp.json" ? model : "gpt2-tiny.json", c.tp * c.dp * c.cp);
     options.tp = c.tp;
     options.dp = c.dp;
     options.cp = c.cp;

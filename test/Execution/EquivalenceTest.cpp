@@ -40,7 +40,8 @@ struct Case {
 std::string nameOf(const Case &c) {
   const Plan &p = c.plan;
   std::string name = c.model + "_" + c.optimizer;
-  for (const auto &[axis, size] : {std::pair<const char *, int64_t>{"dp", p.dp}, {"cp", p.cp}, {"pp", p.pp}, {"tp", p.tp}})
+  for (const auto &[axis, size] :
+       {std::pair<const char *, int64_t>{"dp", p.dp}, {"cp", p.cp}, {"pp", p.pp}, {"tp", p.tp}})
     name += size > 1 ? std::string("_") + axis + std::to_string(size) : "";
   name += p.sequenceParallel ? "_sp" : "";
   name += p.pp > 1 ? "_" + p.schedule : "";

@@ -216,8 +216,8 @@ std::vector<Held> heldBy(const Plan &plan, int stage) {
       held.push_back({&parameter, parameter.name, parameter.value, parameter.gradient, &parameter.state});
     for (const planformat::Replica &replica : parameter.replicas)
       if (replica.stage == stage)
-        held.push_back({&parameter, parameter.name + kReplicaSuffix + std::to_string(stage), replica.value, replica.gradient,
-                        &replica.state});
+        held.push_back({&parameter, parameter.name + kReplicaSuffix + std::to_string(stage), replica.value,
+                        replica.gradient, &replica.state});
   }
   return held;
 }

@@ -43,7 +43,8 @@ struct RunOptions {
 
 struct RunResult {
   std::string error; ///< Empty when the run succeeded.
-  std::string replicaMismatch; ///< A replica of a tied weight that differs from its owner; no run agrees with one that has it.
+  std::string
+      replicaMismatch; ///< A replica of a tied weight that differs from its owner; no run agrees with one that has it.
   std::vector<double> losses, gradNorms;
   TensorMap gradients;                         ///< After step 1, before clipping.
   TensorMap weights;                           ///< After the last step.

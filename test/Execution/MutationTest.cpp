@@ -88,7 +88,8 @@ TEST_P(Mutation, IsRejectedAndWouldBeSeen) {
     EXPECT_FALSE(agreement.worst() <= 1.0)
         << mode << " of reduction " << index << " is not seen: " << agreement.toString();
   }
-  // With dp alone beside the stages only what goes over stages has another axis to be put over: the tied gradient and the norm.
+  // With dp alone beside the stages only what goes over stages has another axis to be put over: the tied gradient and
+  // the norm.
   const bool overStages = mesh == Mesh::Stages && std::string(mode) == "misplace";
   EXPECT_GE(mutated, overStages ? 2 : 6) << "too few reductions were found";
   std::printf("  %d mutations\n", mutated);
@@ -104,15 +105,18 @@ std::string caseName(const ::testing::TestParamInfo<Mutation::ParamType> &info) 
 
 INSTANTIATE_TEST_SUITE_P(Reductions, Mutation,
                          ::testing::Combine(::testing::Values("mlp.json", "gpt2-tiny.json", "llama-tiny.json"),
-                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::TensorData)),
+                                            ::testing::Values("double", "drop", "misplace"),
+                                            ::testing::Values(Mesh::TensorData)),
                          caseName);
 INSTANTIATE_TEST_SUITE_P(SequenceParallel, Mutation,
                          ::testing::Combine(::testing::Values("gpt2-tiny.json"),
-                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::Sequence)),
+                                            ::testing::Values("double", "drop", "misplace"),
+                                            ::testing::Values(Mesh::Sequence)),
                          caseName);
 INSTANTIATE_TEST_SUITE_P(Stages, Mutation,
                          ::testing::Combine(::testing::Values("gpt2-tiny.json"),
-                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::Stages)),
+                                            ::testing::Values("double", "drop", "misplace"),
+                                            ::testing::Values(Mesh::Stages)),
                          caseName);
 // Without dp nothing can be joined inside the loop that belongs after it.
 INSTANTIATE_TEST_SUITE_P(SubAxes, Mutation,
@@ -121,7 +125,8 @@ INSTANTIATE_TEST_SUITE_P(SubAxes, Mutation,
                          caseName);
 INSTANTIATE_TEST_SUITE_P(Context, Mutation,
                          ::testing::Combine(::testing::Values("gpt2-tiny.json", "llama-tiny.json"),
-                                            ::testing::Values("double", "drop", "misplace"), ::testing::Values(Mesh::Context)),
+                                            ::testing::Values("double", "drop", "misplace"),
+                                            ::testing::Values(Mesh::Context)),
                          caseName);
 
 } // namespace

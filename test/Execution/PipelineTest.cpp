@@ -152,26 +152,30 @@ void replaceAll(std::string &text, const std::string &from, const std::string &t
     text.replace(at, from.size(), to);
 }
 
-/// The mlp with a connection from its stem past both layers to the head, so that stages between pass activations and gradients on, and with
-/// one parameter that all but the stem use: with four stages the group of its gradients is pp{1,2,-1}.
+/// The mlp with a connection from its stem past both layers to the head, so that stages between pass activations and
+/// gradients on, and with one parameter that all but the stem use: with four stages the group of its gradients is
+/// pp{1,2,-1}.
 std::string mlpWithSkip() {
   std::string text = modelText({"mlp", 1, 8, "1f1b", "sgd"});
   replaceAll(text, R"("ops": [
     {
-      "block": "stem")", R"("parameters": {"shift": {"dims": ["hidden"], "init": "zeros"}},
+      "block": "stem")",
+             R"("parameters": {"shift": {"dims": ["hidden"], "init": "zeros"}},
   "ops": [
     {
       "block": "stem")");
-  replaceAll(text, R"({"op": "layer_norm", "inputs": ["hidden", )", R"({"op": "add", "inputs": ["hidden", "stem"], "outputs": ["joined"]},
+  replaceAll(text, R"({"op": "layer_norm", "inputs": ["hidden", )",
+             R"({"op": "add", "inputs": ["hidden", "stem"], "outputs": ["joined"]},
         {"op": "add", "inputs": ["joined", "shift"], "outputs": ["shifted"]},
         {"op": "layer_norm", "inputs": ["shifted", )");
-  replaceAll(text, R"({"op": "add", "inputs": ["down", "h"], "outputs": ["out"]})", R"({"op": "add", "inputs": ["down", "shift"], "outputs": ["moved"]},
+  replaceAll(text, R"({"op": "add", "inputs": ["down", "h"], "outputs": ["out"]})",
+             R"({"op": "add", "inputs": ["down", "shift"], "outputs": ["moved"]},
         {"op": "add", "inputs": ["moved", "h"], "outputs": ["out"]})");
   return text;
 }
 
-/// Dropout in every place of gpt2; a llama with tied weights, which is cut into its embedding, two layers and its head; a graph whose tensors
-/// and parameters pass over stages.
+/// Dropout in every place of gpt2; a llama with tied weights, which is cut into its embedding, two layers and its head;
+/// a graph whose tensors and parameters pass over stages.
 struct NamedText {
   const char *name;
   std::string text;
@@ -197,13 +201,14 @@ TEST_P(Variant, EqualsOneRank) {
 
 INSTANTIATE_TEST_SUITE_P(
     Plans, Variant,
-    ::testing::Values(
-        NamedText{"gpt2_tiny_dropout", std::string(R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32,
+    ::testing::Values(NamedText{"gpt2_tiny_dropout",
+                                std::string(R"({"model_type": "gpt2", "vocab_size": 96, "n_positions": 32, "n_embd": 32,
           "n_layer": 2, "n_head": 4, "resid_pdrop": 0.2, "embd_pdrop": 0.1, "attn_pdrop": 0.3})")},
-        NamedText{"llama_tiny_tied", std::string(R"({"model_type": "llama", "vocab_size": 96, "max_position_embeddings": 32,
+                      NamedText{"llama_tiny_tied",
+                                std::string(R"({"model_type": "llama", "vocab_size": 96, "max_position_embeddings": 32,
           "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3,
           "head_dim": 6, "attention_bias": true, "mlp_bias": true, "tie_word_embeddings": true})")},
-        NamedText{"mlp_skip", mlpWithSkip()}),
+                      NamedText{"mlp_skip", mlpWithSkip()}),
     [](const auto &info) { return std::string(info.param.name); });
 
 /// The most micro-batches that any activation of the stage is kept for.

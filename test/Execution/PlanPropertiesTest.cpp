@@ -96,8 +96,8 @@ TEST(Plan, PinsChangeThePlanNotTheStep) {
   EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
 }
 
-/// Bytes that a rank sends in one step of gpt2-tiny under tensor parallelism, by the textbook: rings send 2(n-1)/n·N for an
-/// all_reduce of N bytes, and half of it for an all_gather or a reduce_scatter.
+/// Bytes that a rank sends in one step of gpt2-tiny under tensor parallelism, by the textbook: rings send 2(n-1)/n·N
+/// for an all_reduce of N bytes, and half of it for an all_gather or a reduce_scatter.
 int64_t textbookBytes(int64_t n, int64_t batch, int64_t sequence, bool sp) {
   const int64_t width = 128, layers = 4, tokens = batch * sequence;
   auto allReduce = [n](int64_t elements) { return 2 * (n - 1) * elements * 4 / n; };
@@ -135,8 +135,8 @@ TEST_P(Volume, IsTheTextbooks) {
 INSTANTIATE_TEST_SUITE_P(TensorParallel, Volume,
                          ::testing::Combine(::testing::Values(2, 4), ::testing::Values(1, 2), ::testing::Bool()));
 
-/// llama-tiny on tp=4 has two ranks for each key-value head. A layer sends what tensor parallelism always sends; the gradients of the
-/// two projections are summed over the two ranks once a step, after the loop.
+/// llama-tiny on tp=4 has two ranks for each key-value head. A layer sends what tensor parallelism always sends; the
+/// gradients of the two projections are summed over the two ranks once a step, after the loop.
 TEST(SubAxes, SendTheTextbooksBytesAndTheSharedGradients) {
   for (int64_t numMicroBatches : {1, 2}) {
     pipelines::CompileOptions options = compileOptions("llama-tiny.json", 4);
@@ -292,12 +292,12 @@ TEST_P(LlamaVariant, IsThatOfOneRank) {
   Agreement agreement = compare(a, b);
   EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
 }
-// Of two key-value heads with three query heads each: tp=4 gives a pair of ranks two and one, tp=6 each rank one, and of
-// eight ranks two have none. Three key-value heads have no divisor in common with four ranks.
+// Of two key-value heads with three query heads each: tp=4 gives a pair of ranks two and one, tp=6 each rank one, and
+// of eight ranks two have none. Three key-value heads have no divisor in common with four ranks.
 INSTANTIATE_TEST_SUITE_P(Meshes, LlamaVariant,
-                         ::testing::Values(LlamaCase{3, 2, 1}, LlamaCase{3, 4, 1}, LlamaCase{3, 1, 2}, LlamaCase{3, 2, 2},
-                                           LlamaCase{2, 4, 1}, LlamaCase{2, 4, 1, true}, LlamaCase{2, 4, 2},
-                                           LlamaCase{2, 4, 2, true}, LlamaCase{2, 6, 1}, LlamaCase{2, 6, 1, true},
-                                           LlamaCase{2, 8, 1}, LlamaCase{3, 6, 1}));
+                         ::testing::Values(LlamaCase{3, 2, 1}, LlamaCase{3, 4, 1}, LlamaCase{3, 1, 2},
+                                           LlamaCase{3, 2, 2}, LlamaCase{2, 4, 1}, LlamaCase{2, 4, 1, true},
+                                           LlamaCase{2, 4, 2}, LlamaCase{2, 4, 2, true}, LlamaCase{2, 6, 1},
+                                           LlamaCase{2, 6, 1, true}, LlamaCase{2, 8, 1}, LlamaCase{3, 6, 1}));
 
 } // namespace

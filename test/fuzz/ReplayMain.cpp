@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Feeds every file of a corpus to the target, then truncations and byte changes of it from a fixed generator: the same inputs on every
-// run and machine. Meant to run under AddressSanitizer too.
+// Feeds every file of a corpus to the target, then truncations and byte changes of it from a fixed generator: the same
+// inputs on every run and machine. Meant to run under AddressSanitizer too.
 //
 //===----------------------------------------------------------------------===//
 

@@ -12,8 +12,9 @@
 
 using namespace modelpar::runtime;
 
-/// Once as a whole file, and once with the length put before it: the header is what comes before the first zero byte, or nearly every
-/// input would fail at its first check. An accepted file must have tensors that lie inside it and fill it.
+/// Once as a whole file, and once with the length put before it: the header is what comes before the first zero byte,
+/// or nearly every input would fail at its first check. An accepted file must have tensors that lie inside it and fill
+/// it.
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   SafetensorsFile file;
   (void)SafetensorsFile::parse(std::as_bytes(std::span(data, size)), "fuzz", file);

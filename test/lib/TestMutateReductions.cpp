@@ -40,19 +40,23 @@ struct TestMutateReductions : PassWrapper<TestMutateReductions, OperationPass<Mo
   StringRef getDescription() const final { return "make one reduction of a partitioned module wrong"; }
   void getDependentDialects(DialectRegistry &registry) const override { registry.insert<DistDialect>(); }
 
-  Option<int> index{*this, "index", llvm::cl::desc("which of the reductions that can be changed so"), llvm::cl::init(0)};
+  Option<int> index{*this, "index", llvm::cl::desc("which of the reductions that can be changed so"),
+                    llvm::cl::init(0)};
   Option<std::string> mode{*this, "mode", llvm::cl::desc("double, drop or misplace"), llvm::cl::init("drop")};
   Option<bool> raw{*this, "raw", llvm::cl::desc("do not patch types"), llvm::cl::init(false)};
 
-  /// An axis of space that the reduction does not go over; empty when the mesh has none. Not that of stages, which run different programs.
+  /// An axis of space that the reduction does not go over; empty when the mesh has none. Not that of stages, which run
+  /// different programs.
   std::optional<sharding::AxisRef> otherAxis(AxesAttr axes) const {
     for (const sharding::MeshAxis &axis : mesh.axes())
-      if (!axis.isTime() && axis.name != sharding::kStageAxis && llvm::none_of(axes.getValue(), [&](const auto &used) { return used.name == axis.name; }))
+      if (!axis.isTime() && axis.name != sharding::kStageAxis &&
+          llvm::none_of(axes.getValue(), [&](const auto &used) { return used.name == axis.name; }))
         return mesh.axis(axis.name);
     return std::nullopt;
   }
 
-  /// Every reduction that the mode can change. Of a grouped one, one tensor of each type: the others only differ in name.
+  /// Every reduction that the mode can change. Of a grouped one, one tensor of each type: the others only differ in
+  /// name.
   std::vector<Site> collect(ModuleOp module) {
     std::vector<Site> sites;
     bool misplace = mode == "misplace";
@@ -183,7 +187,8 @@ struct TestMutateReductions : PassWrapper<TestMutateReductions, OperationPass<Mo
     mesh = attr.getValue();
     std::vector<Site> sites = collect(getOperation());
     if (index < 0 || index >= static_cast<int>(sites.size())) {
-      emitError(getOperation().getLoc()) << "no reduction " << index << " to " << mode << ", there are " << sites.size();
+      emitError(getOperation().getLoc()) << "no reduction " << index << " to " << mode << ", there are "
+                                         << sites.size();
       return signalPassFailure();
     }
     Operation *op = isolate(sites[index]);

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Outputs appear whole or not at all: each is written under a temporary name beside it, and all are renamed once all are written.
+// Outputs appear whole or not at all: each is written under a temporary name beside it, and all are renamed once all
+// are written.
 //
 //===----------------------------------------------------------------------===//
 

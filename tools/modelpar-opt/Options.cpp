@@ -47,17 +47,21 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
       ->required();
   app.add_option("-o,--output", options.output,
                  "where the plan (or with --compile-to the module) goes; - is standard output");
-  app.add_option("--cluster", c.cluster, "cluster description, or local:N for N ranks on this machine (default: local:1)");
+  app.add_option("--cluster", c.cluster,
+                 "cluster description, or local:N for N ranks on this machine (default: local:1)");
   app.add_option("--nodes", c.nodes, "number of nodes; overrides the cluster file")->check(positive);
-  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks (default: 8)")->check(positive);
+  app.add_option("--global-batch", c.globalBatch, "sequences (samples) per step over all ranks (default: 8)")
+      ->check(positive);
   app.add_option("--seq", c.sequence, "sequence length (default: the model's maximum)")->check(positive);
   app.add_option("--dtype", c.dtype, "compute type: f32 (default)");
   app.add_option("--optimizer", c.optimizer, "adamw (default) or sgd")->check(CLI::IsMember({"adamw", "sgd"}));
-  app.add_option("--dropout", dropout, "config (default): as the model says; off")->check(CLI::IsMember({"config", "off"}));
+  app.add_option("--dropout", dropout, "config (default): as the model says; off")
+      ->check(CLI::IsMember({"config", "off"}));
   app.add_option("--tp,--tensor-model-parallel-size", c.tp, "tensor parallelism (left out: chosen)")->check(positive);
   app.add_option("--dp", c.dp, "data parallelism (left out: chosen)")->check(positive);
-  app.add_option("--sp", sequenceParallel, "sequence parallelism: on splits the sequence over tp between the "
-                                           "tensor-parallel regions (default: off)")
+  app.add_option("--sp", sequenceParallel,
+                 "sequence parallelism: on splits the sequence over tp between the "
+                 "tensor-parallel regions (default: off)")
       ->check(CLI::IsMember({"on", "off"}));
   app.add_option("--pp,--pipeline-model-parallel-size", c.pp, "pipeline stages (default: 1)")->check(positive);
   app.add_option("--cp,--context-parallel-size", c.cp, "context parallelism (default: 1)")->check(positive);

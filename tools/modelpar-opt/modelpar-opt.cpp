@@ -39,7 +39,6 @@ static int fail(const std::string &message) {
   return 1;
 }
 
-
 static int compileModel(const Options &options) {
   const std::string &path = options.compile.modelFile;
   std::string text, error;

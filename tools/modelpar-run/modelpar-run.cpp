@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Options alone; the run is in runtime/training. Exit codes: 0, 1 when the user's input or machine does not fit (one message), 2 when
-// a plan or kernel broke its contract, 128 + N after signal N.
+// Options alone; the run is in runtime/training. Exit codes: 0, 1 when the user's input or machine does not fit (one
+// message), 2 when a plan or kernel broke its contract, 128 + N after signal N.
 //
 //===----------------------------------------------------------------------===//
 
@@ -70,7 +70,8 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
         [low, high](std::string &text) {
           double value = 0;
           if (!CLI::detail::lexical_cast(text, value) || !(value >= low && value <= high))
-            return "expected a number from " + CLI::detail::to_string(low) + " to " + CLI::detail::to_string(high) + ", found " + text;
+            return "expected a number from " + CLI::detail::to_string(low) + " to " + CLI::detail::to_string(high) +
+                   ", found " + text;
           return std::string();
         },
         "");
@@ -80,7 +81,9 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
       [](std::string &text) {
         uint64_t value = 0;
         const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-        return error == std::errc() && end == text.data() + text.size() ? std::string() : "expected a number from 0 to 2^64 - 1, found " + text;
+        return error == std::errc() && end == text.data() + text.size()
+                   ? std::string()
+                   : "expected a number from 0 to 2^64 - 1, found " + text;
       },
       "");
   const auto steps = CLI::Range(int64_t{0}, int64_t{1} << 50);
@@ -89,27 +92,51 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_option("--data-format", format, "when the file does not tell it")
       ->check(CLI::IsMember({"auto", "text", "nanogpt", "llmc", "safetensors"}))
       ->capture_default_str();
-  app.add_option("--steps", o.steps, "the last step of the run")->check(CLI::Range(int64_t{1}, int64_t{1} << 50))->capture_default_str();
+  app.add_option("--steps", o.steps, "the last step of the run")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50))
+      ->capture_default_str();
   app.add_option("--seed", o.seed, "of weights, batches and dropout")->check(natural)->capture_default_str();
   app.add_option("--init", o.initPath, "first weights: a Hugging Face directory or safetensors file");
   app.add_option("--lr", o.learningRate.peak, "learning rate")->check(real(0, 1e6))->capture_default_str();
   app.add_option("--warmup", o.learningRate.warmup, "steps of linear warm-up")->check(steps)->capture_default_str();
-  app.add_option("--decay-steps", o.learningRate.decaySteps, "step at which the cosine ends; 0: constant")->check(steps)->capture_default_str();
-  app.add_option("--min-lr-ratio", o.learningRate.minimumRatio, "where it ends, relative to --lr")->check(real(0, 1))->capture_default_str();
-  app.add_option("--weight-decay", o.weightDecay, "of parameters of two or more dimensions")->check(real(0, 1e6))->capture_default_str();
-  app.add_option("--betas", betas, "of AdamW: B1,B2")->delimiter(',')->expected(2)->check(real(0, std::nextafter(1.0, 0.0)))->default_str("0.9,0.95");
+  app.add_option("--decay-steps", o.learningRate.decaySteps, "step at which the cosine ends; 0: constant")
+      ->check(steps)
+      ->capture_default_str();
+  app.add_option("--min-lr-ratio", o.learningRate.minimumRatio, "where it ends, relative to --lr")
+      ->check(real(0, 1))
+      ->capture_default_str();
+  app.add_option("--weight-decay", o.weightDecay, "of parameters of two or more dimensions")
+      ->check(real(0, 1e6))
+      ->capture_default_str();
+  app.add_option("--betas", betas, "of AdamW: B1,B2")
+      ->delimiter(',')
+      ->expected(2)
+      ->check(real(0, std::nextafter(1.0, 0.0)))
+      ->default_str("0.9,0.95");
   app.add_option("--eps", o.epsilon, "of AdamW")->check(real(0, 1))->capture_default_str();
-  app.add_option("--clip", o.clip, "bound of the gradients' global norm; 0: none")->check(real(0, 1e30))->capture_default_str();
+  app.add_option("--clip", o.clip, "bound of the gradients' global norm; 0: none")
+      ->check(real(0, 1e30))
+      ->capture_default_str();
   app.add_option("--metrics", o.metricsPath, "a JSON object per step");
-  app.add_option("--dump-grads", o.dumpGradsPath, "directory for gradients.safetensors: every gradient after step 1, before clipping");
-  app.add_option("--dump-outputs", o.dumpOutputsPath, "directory for outputs.safetensors: the model's output in step 1, what the loss is computed from");
-  app.add_option("--save-weights", o.saveWeightsPath, "safetensors file for the final weights, under their checkpoint names");
-  app.add_option("--backend", o.backend, "auto, cpu or cuda")->check(CLI::IsMember({"auto", "cpu", "cuda"}))->capture_default_str();
-  app.add_option("--comm", o.comm, "auto, local, mpi or nccl")->check(CLI::IsMember({"auto", "local", "mpi", "nccl"}))->capture_default_str();
+  app.add_option("--dump-grads", o.dumpGradsPath,
+                 "directory for gradients.safetensors: every gradient after step 1, before clipping");
+  app.add_option("--dump-outputs", o.dumpOutputsPath,
+                 "directory for outputs.safetensors: the model's output in step 1, what the loss is computed from");
+  app.add_option("--save-weights", o.saveWeightsPath,
+                 "safetensors file for the final weights, under their checkpoint names");
+  app.add_option("--backend", o.backend, "auto, cpu or cuda")
+      ->check(CLI::IsMember({"auto", "cpu", "cuda"}))
+      ->capture_default_str();
+  app.add_option("--comm", o.comm, "auto, local, mpi or nccl")
+      ->check(CLI::IsMember({"auto", "local", "mpi", "nccl"}))
+      ->capture_default_str();
   app.add_option("--threads-per-rank", o.threadsPerRank, "default: cores / ranks")->check(CLI::Range(1, 1024));
   app.add_option("--stream-fuzz", streamFuzz, "delay the heads of streams at random, from this seed")->check(natural);
-  app.add_option("--timeout", o.timeoutSeconds, "seconds that a rank waits for others")->check(real(1e-3, 1e9))->capture_default_str();
-  app.add_flag("--check-numerics", o.checkNumerics, "stop at the first instruction with an output that is not finite, and name it");
+  app.add_option("--timeout", o.timeoutSeconds, "seconds that a rank waits for others")
+      ->check(real(1e-3, 1e9))
+      ->capture_default_str();
+  app.add_flag("--check-numerics", o.checkNumerics,
+               "stop at the first instruction with an output that is not finite, and name it");
   app.add_flag("!--no-verify", o.verify, "run a plan that the verifier was not asked about");
   app.add_flag("--dry-run", o.dryRun, "check everything, print the plan's summary and memory, run nothing");
 }
@@ -137,7 +164,9 @@ int main(int argc, char **argv) {
     options.streamFuzz = streamFuzz;
   parseDataFormat(format, options.data.format);
   // A rank that is stuck in a kernel cannot be joined: the process ends under it.
-  options.onStuck = [](const Status &status) { std::_Exit(fail(status.in("some ranks are stuck outside any collective"))); };
+  options.onStuck = [](const Status &status) {
+    std::_Exit(fail(status.in("some ranks are stuck outside any collective")));
+  };
   options.stop = &stop;
   stopOnSignals();
   Status status = train(options);

@@ -44,8 +44,8 @@ struct Prediction {
   std::vector<int64_t> peakMemoryByStage; ///< Arena and reserved.
 };
 
-/// Walks the schedules of a verified plan: programs take their time, exchanges wait for both ends (lib/Schedule's replay), so a
-/// step of several stages has its bubble in it.
+/// Walks the schedules of a verified plan: programs take their time, exchanges wait for both ends (lib/Schedule's
+/// replay), so a step of several stages has its bubble in it.
 Prediction predict(const planformat::Plan &plan, const Cluster &cluster);
 
 } // namespace modelpar::costmodel

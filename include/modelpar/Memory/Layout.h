@@ -76,8 +76,8 @@ private:
   std::vector<bool> matrix_;
 };
 
-/// Places the items. Deterministic: several greedy orders (by size, by size × lifetime, by first use), each with best fit; the
-/// smallest result wins, the first of equals.
+/// Places the items. Deterministic: several greedy orders (by size, by size × lifetime, by first use), each with best
+/// fit; the smallest result wins, the first of equals.
 Layout layOut(const HappensBefore &order, const std::vector<Item> &items, int64_t alignment);
 /// What is wrong with a layout (overlap of conflicting items, alignment, size); nothing when it is valid.
 std::optional<std::string> verify(const HappensBefore &order, const std::vector<Item> &items, const Layout &layout,

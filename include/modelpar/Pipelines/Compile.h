@@ -20,8 +20,8 @@
 
 namespace modelpar::pipelines {
 
-/// The options of modelpar-opt (DESIGN: Commands); an empty optional was not given: the default named here, what the module of a
-/// resumed file says, or what the compiler chooses.
+/// The options of modelpar-opt (DESIGN: Commands); an empty optional was not given: the default named here, what the
+/// module of a resumed file says, or what the compiler chooses.
 struct CompileOptions {
   std::string modelFile;              ///< For messages, and to tell .json from .mlir.
   std::optional<std::string> cluster; ///< "local:N" or a file; default: what a resumed module says, or local:1.

@@ -29,10 +29,10 @@ struct MeshChoice {
 /// How many micro-batches per pipeline stage are chosen where the batch allows: the bubble is then a fifth of the step.
 inline constexpr int64_t kMicroBatchesPerStage = 4;
 
-/// Fills what is not pinned: no pipeline and no context parallelism, data parallelism as far as the global batch goes, tensor
-/// parallelism with the rest; one micro-batch, with a pipeline kMicroBatchesPerStage for each stage. `hasSequence`: without one, cp
-/// splits the batch like dp. Errors, all at once: pins whose product cannot be the world size (with the nearest legal values), a
-/// micro-batch larger than a rank's share, axes that are not supported yet.
+/// Fills what is not pinned: no pipeline and no context parallelism, data parallelism as far as the global batch goes,
+/// tensor parallelism with the rest; one micro-batch, with a pipeline kMicroBatchesPerStage for each stage.
+/// `hasSequence`: without one, cp splits the batch like dp. Errors, all at once: pins whose product cannot be the world
+/// size (with the nearest legal values), a micro-batch larger than a rank's share, axes that are not supported yet.
 bool chooseMesh(int64_t worldSize, int64_t globalBatch, bool hasSequence, const MeshPins &pins, MeshChoice &choice,
                 std::vector<std::string> &errors);
 

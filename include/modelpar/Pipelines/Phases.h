@@ -38,7 +38,8 @@ struct PhaseOptions {
   int64_t pp = 1, dp = 1, cp = 1, tp = 1; ///< Mesh sizes.
   bool sequenceParallel = false;
   std::string schedule = "1f1b";
-  double flopsPerByte = 100; ///< Operations of a device in the time of one byte of its memory: what the cut into stages weighs.
+  double flopsPerByte =
+      100; ///< Operations of a device in the time of one byte of its memory: what the cut into stages weighs.
   int64_t numMicroBatches = 1;
   std::vector<std::string> pins; ///< PATTERN:SHARDING
   std::string gradSync = "all_reduce";
@@ -47,7 +48,8 @@ struct PhaseOptions {
 
 /// Adds the passes that lead from the phase before `phase` to `phase` (none for Import and Plan).
 void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options);
-/// Adds the check of what must hold at the end of `phase`, where there is one: for a module that did not come out of its passes.
+/// Adds the check of what must hold at the end of `phase`, where there is one: for a module that did not come out of
+/// its passes.
 void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase);
 
 /// Dialects and passes of modelpar-opt.

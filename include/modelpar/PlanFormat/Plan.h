@@ -54,7 +54,8 @@ struct Value {
     Argument, ///< `index`-th argument of a block: the caller's buffer.
     Buffer,   ///< `index` into Stage::buffers, in a program.
     Local,    ///< `offset` bytes after the frame (block) or the arena (program): lives inside this body only.
-    Alias     ///< The bytes of value `index` of this body for another tensor: an in-place result, written before it is read.
+    Alias     ///< The bytes of value `index` of this body for another tensor: an in-place result, written before it is
+              ///< read.
   };
   TypeId type = 0;
   Storage storage = Storage::Local;
@@ -72,10 +73,11 @@ using Attributes = std::map<std::string, Attribute>;
 struct Instruction {
   enum class Kind {
     Kernel,     ///< `op` is a kernel name ("matmul", "layer_norm", ...).
-    Collective, ///< `op` is "all_reduce", "all_gather", "reduce_scatter", "all_to_all" or "collective_permute"; see `axes`,
-                ///< `reduce`, `dim`, `shift`.
+    Collective, ///< `op` is "all_reduce", "all_gather", "reduce_scatter", "all_to_all" or "collective_permute"; see
+                ///< `axes`, `reduce`, `dim`, `shift`.
     Call,       ///< `block` with inputs then outputs bound to its arguments, `frame` for its locals.
-    Accumulate, ///< outputs[0] += inputs[0] for fp32 sums over micro-batches; zeroed by the first micro-batch (`first` writes).
+    Accumulate, ///< outputs[0] += inputs[0] for fp32 sums over micro-batches; zeroed by the first micro-batch (`first`
+                ///< writes).
     Load,       ///< Fill outputs[0] with this micro-batch of input `op` (index into Plan::inputs by name).
     Wait        ///< Nothing but its waits (joins streams at the end of a body).
   };
@@ -90,23 +92,24 @@ struct Instruction {
   // Collective: several tensors are one grouped launch; outputs[i] belongs to inputs[i] and may be the same bytes.
   std::vector<sharding::AxisRef> axes;
   sharding::ReduceKind reduce = sharding::ReduceKind::Sum;
-  int32_t dim = -1;      ///< Gathered (all_gather) or scattered (reduce_scatter) dimension; target dimension of all_to_all.
-  int32_t sourceDim = -1;///< all_to_all: the dimension that becomes whole.
-  int64_t shift = 0;     ///< collective_permute: a tensor goes to the member of the group this many places on, round the ring.
+  int32_t dim = -1; ///< Gathered (all_gather) or scattered (reduce_scatter) dimension; target dimension of all_to_all.
+  int32_t sourceDim = -1; ///< all_to_all: the dimension that becomes whole.
+  int64_t shift =
+      0; ///< collective_permute: a tensor goes to the member of the group this many places on, round the ring.
   // Call:
-  int32_t block = -1;    ///< Index into Plan::blocks.
-  int64_t frame = 0;     ///< Byte offset of the callee's frame, like Value::offset.
-  int64_t instance = 0;  ///< Which call this is (the layer): keys dropout.
+  int32_t block = -1;   ///< Index into Plan::blocks.
+  int64_t frame = 0;    ///< Byte offset of the callee's frame, like Value::offset.
+  int64_t instance = 0; ///< Which call this is (the layer): keys dropout.
   // The IR location or op name this came from, for messages.
   std::string origin;
 };
 
 /// Instructions over values: a block or a program.
 ///
-/// A body starts with a fork and ends joined: at its start every other stream waits for stream 0 (for all that was issued there before, the
-/// Call's own waits included), and at its end stream 0 has waited for every other stream that the body used (a Wait, written
-/// out). So events never leave their body, and each is recorded by one instruction, before (in the list) any that waits for it.
-/// Calls are issued to stream 0.
+/// A body starts with a fork and ends joined: at its start every other stream waits for stream 0 (for all that was
+/// issued there before, the Call's own waits included), and at its end stream 0 has waited for every other stream that
+/// the body used (a Wait, written out). So events never leave their body, and each is recorded by one instruction,
+/// before (in the list) any that waits for it. Calls are issued to stream 0.
 struct Body {
   std::string name;
   std::vector<Value> values;
@@ -114,7 +117,7 @@ struct Body {
   int32_t numInputs = 0;          ///< How many of `arguments` are inputs (read); the rest are outputs (written).
   std::vector<Instruction> instructions;
   int32_t numEvents = 0;
-  int64_t frameBytes = 0;         ///< Bytes of Local values and callees' frames (programs: transient part of the arena).
+  int64_t frameBytes = 0; ///< Bytes of Local values and callees' frames (programs: transient part of the arena).
 };
 
 /// A buffer that lives across programs. Its bytes are at offset + slot·slotStride, slot = micro-batch mod slots.
@@ -134,8 +137,8 @@ struct Program {
   Body body;
 };
 
-/// What a stage sends to another one, or receives from it, for one micro-batch: always the same buffers, in the order of the peer's channel.
-/// Rank and peer have equal coordinates along all axes but "pp".
+/// What a stage sends to another one, or receives from it, for one micro-batch: always the same buffers, in the order
+/// of the peer's channel. Rank and peer have equal coordinates along all axes but "pp".
 struct Channel {
   enum class Direction { Send, Receive };
   Direction direction = Direction::Send;
@@ -149,8 +152,9 @@ struct Transfer {
   int32_t microBatch = 0;
 };
 
-/// Either a program run on a micro-batch (Update has microBatch 0), or an exchange with other stages: one grouped launch of all its transfers, on
-/// stream 1, after everything before it and before everything after it. Transfers between two stages are matched by their order.
+/// Either a program run on a micro-batch (Update has microBatch 0), or an exchange with other stages: one grouped
+/// launch of all its transfers, on stream 1, after everything before it and before everything after it. Transfers
+/// between two stages are matched by their order.
 struct ScheduleEntry {
   int32_t program = 0; ///< -1: an exchange.
   int32_t microBatch = 0;
@@ -177,8 +181,8 @@ struct Stage {
 /// What fills an input: fields of the synthetic generator and of the checks on real data.
 struct Input {
   std::string name;
-  TypeId type = 0;         ///< Sharded over batch axes, the time axis included.
-  std::string role;        ///< "tokens", "targets", "positions", "scalars" or "data".
+  TypeId type = 0;                    ///< Sharded over batch axes, the time axis included.
+  std::string role;                   ///< "tokens", "targets", "positions", "scalars" or "data".
   double rangeLow = 0, rangeHigh = 1; ///< Values: integers in [low, high), reals in [low, high].
   std::vector<std::string> dimNames;
   int32_t sequenceDim = -1; ///< The dimension stored in the plan's SequenceOrder, or -1.
@@ -190,8 +194,8 @@ struct Initializer {
   double a = 0, b = 0;        ///< constant: value; normal: mean, standard deviation; uniform: low, high
 };
 
-/// A copy of a parameter on a stage that uses it beside its owner (tied weights): gradients are summed over all copies, and each is
-/// updated alike.
+/// A copy of a parameter on a stage that uses it beside its owner (tied weights): gradients are summed over all copies,
+/// and each is updated alike.
 struct Replica {
   int32_t stage = 0;
   BufferId value = -1, gradient = -1; ///< Buffers of that stage.
@@ -200,13 +204,13 @@ struct Replica {
 
 struct Parameter {
   std::string name;
-  std::string checkpointName;          ///< Name in a Hugging Face checkpoint.
+  std::string checkpointName;           ///< Name in a Hugging Face checkpoint.
   std::vector<int64_t> checkpointShape; ///< Shape there: a row-major reshape of `type`.
   TypeId type = 0;
   Initializer init;
   bool weightDecay = true;
-  int32_t stage = 0;                   ///< Owner.
-  BufferId value = -1, gradient = -1;  ///< Buffers of the owner stage.
+  int32_t stage = 0;                                   ///< Owner.
+  BufferId value = -1, gradient = -1;                  ///< Buffers of the owner stage.
   std::vector<std::pair<std::string, BufferId>> state; ///< "exp_avg", "exp_avg_sq" for AdamW.
   std::vector<Replica> replicas;
 };
@@ -218,14 +222,15 @@ enum class Scalar { Step, LearningRate, LabelCount, SeedLow, SeedHigh, Clip, Bet
 inline constexpr int64_t kNumScalars = 16;
 
 struct Plan {
-  std::string tool;           ///< "modelpar-opt <version>"
-  std::string command;        ///< The compile command.
+  std::string tool;    ///< "modelpar-opt <version>"
+  std::string command; ///< The compile command.
   std::string modelName, modelText, clusterText;
   std::string deviceKind = "cpu";
   std::string optimizer = "adamw"; ///< "adamw" or "sgd"
   sharding::Mesh mesh;
   int64_t globalBatch = 0, sequence = 0;
-  int64_t sequenceParts = 1; ///< Of the balanced causal split (Sharding/SequenceOrder.h); 1: sequences in natural order.
+  int64_t sequenceParts =
+      1; ///< Of the balanced causal split (Sharding/SequenceOrder.h); 1: sequences in natural order.
   std::vector<TensorType> types;
   std::vector<Input> inputs;
   std::vector<Parameter> parameters;

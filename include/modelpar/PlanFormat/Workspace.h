@@ -12,8 +12,8 @@
 
 namespace modelpar::planformat {
 
-/// Bytes of scratch that the kernel `op` gets on `deviceKind` for shards of these types (largest shards), whatever the number
-/// of threads: the compiler plans it, the kernels live within it. 0 for most.
+/// Bytes of scratch that the kernel `op` gets on `deviceKind` for shards of these types (largest shards), whatever the
+/// number of threads: the compiler plans it, the kernels live within it. 0 for most.
 int64_t workspaceBytes(std::string_view op, std::string_view deviceKind, const Attributes &attributes,
                        const std::vector<TensorType> &inputs, const std::vector<TensorType> &outputs);
 

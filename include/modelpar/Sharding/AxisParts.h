@@ -12,12 +12,13 @@
 
 namespace modelpar::sharding {
 
-/// The axis cut at every boundary (a size from the axis's major end) that lies properly inside it, major to minor. Ascending boundaries.
+/// The axis cut at every boundary (a size from the axis's major end) that lies properly inside it, major to minor.
+/// Ascending boundaries.
 std::vector<AxisRef> cutAxis(const AxisRef &axis, const std::vector<int64_t> &boundaries);
 /// True when `minor` is the part of an axis that follows on `major`, and both can be written as one.
 bool follows(const AxisRef &major, const AxisRef &minor);
-/// Neighbours that are consecutive parts of one axis as one: "tp":(1)2, "tp":(2)2 is "tp":(1)4. The same group of ranks in the same order
-/// (but not the same uneven shards).
+/// Neighbours that are consecutive parts of one axis as one: "tp":(1)2, "tp":(2)2 is "tp":(1)4. The same group of ranks
+/// in the same order (but not the same uneven shards).
 std::vector<AxisRef> joinedAxes(const std::vector<AxisRef> &axes);
 
 } // namespace modelpar::sharding

@@ -20,8 +20,8 @@
 namespace modelpar::sharding {
 
 struct CompatibleSetProblem {
-  std::vector<double> weights;               ///< Items of weight 0 or less are never chosen.
-  std::set<std::pair<int, int>> conflicts;   ///< Pairs (a, b), a < b.
+  std::vector<double> weights;             ///< Items of weight 0 or less are never chosen.
+  std::set<std::pair<int, int>> conflicts; ///< Pairs (a, b), a < b.
 
   /// Whether the items are distinct, exist, and do not conflict.
   bool verify(const std::vector<int> &chosen) const;
@@ -30,7 +30,8 @@ struct CompatibleSetProblem {
 /// Connected groups of conflicts of up to this many items are solved exactly.
 inline constexpr int kExactCompatibleSet = 24;
 
-/// The chosen items in ascending order; of equal sets the one whose items come first. Larger groups are filled by weight.
+/// The chosen items in ascending order; of equal sets the one whose items come first. Larger groups are filled by
+/// weight.
 std::vector<int> solveCompatibleSet(const CompatibleSetProblem &problem);
 
 } // namespace modelpar::sharding

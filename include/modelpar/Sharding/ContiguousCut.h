@@ -18,9 +18,9 @@
 
 namespace modelpar::sharding {
 
-/// For each item the run it is in, when the sequence is cut into `parts` contiguous, non-empty runs whose largest sum of
-/// costs is the least possible; among those cuts, the one with the least sum of squares; among those, the one with the
-/// earliest cuts. 1 <= parts <= costs.size(), and no cost is negative.
+/// For each item the run it is in, when the sequence is cut into `parts` contiguous, non-empty runs whose largest sum
+/// of costs is the least possible; among those cuts, the one with the least sum of squares; among those, the one with
+/// the earliest cuts. 1 <= parts <= costs.size(), and no cost is negative.
 std::vector<int> cutContiguous(const std::vector<double> &costs, int parts);
 
 } // namespace modelpar::sharding

@@ -45,10 +45,11 @@ struct AxisRef {
   std::string name;
   int64_t preSize = 1;
   int64_t size = 0; ///< Always filled in (never 0) in a resolved sharding.
-  /// Of a dimension of a rotated tensor (ring attention): the rank with coordinate c holds the shard of coordinate (c − shift) mod size.
-  /// 0 ≤ shift < size. Printed `"cp"+1`.
+  /// Of a dimension of a rotated tensor (ring attention): the rank with coordinate c holds the shard of coordinate (c −
+  /// shift) mod size. 0 ≤ shift < size. Printed `"cp"+1`.
   int64_t shift = 0;
-  /// Of a group, or of what a value is partial over: only these coordinates take part, in ascending order; empty: all. Printed
+  /// Of a group, or of what a value is partial over: only these coordinates take part, in ascending order; empty: all.
+  /// Printed
   /// `"pp"{0,-1}`, the last coordinate as -1.
   std::vector<int64_t> subset = {};
   /// How many coordinates take part.
@@ -95,8 +96,8 @@ int64_t rankOf(const Mesh &mesh, const Coordinates &coordinates);
 /// Coordinate along an axis or sub-axis, whatever its shift.
 int64_t coordinateAlong(const Mesh &mesh, const Coordinates &coordinates, const AxisRef &axis);
 
-/// The ranks that differ from `rank` only along `axes` (space axes or parts of them), in row-major order of `axes`; of an axis with a subset
-/// only its coordinates. `rank` is a member unless a subset leaves it out.
+/// The ranks that differ from `rank` only along `axes` (space axes or parts of them), in row-major order of `axes`; of
+/// an axis with a subset only its coordinates. `rank` is a member unless a subset leaves it out.
 std::vector<int64_t> groupOf(const Mesh &mesh, int64_t rank, const std::vector<AxisRef> &axes);
 
 /// A contiguous part of a dimension.
@@ -110,8 +111,7 @@ struct Range {
 /// sharded over `axes`, major to minor: split by ceil over the first, each part by
 /// ceil over the next, and so on, so that gathering the minor axis gives exactly
 /// the sharding of the major ones. Parts may be short or empty.
-Range shardRange(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes,
-                 const Coordinates &coordinates);
+Range shardRange(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes, const Coordinates &coordinates);
 /// The largest extent over all coordinates: what a buffer must hold.
 int64_t maxShardExtent(int64_t size, const std::vector<AxisRef> &axes);
 

@@ -47,7 +47,8 @@ double sentElements(const std::vector<int64_t> &shape, const TensorSharding &fro
 
 struct ReshardPath {
   std::vector<ReshardStep> steps;
-  std::string error; ///< Why there is no path (the time axis cannot be communicated over, a shifted axis is only permuted).
+  std::string
+      error; ///< Why there is no path (the time axis cannot be communicated over, a shifted axis is only permuted).
 };
 ReshardPath findReshardPath(const Mesh &mesh, const std::vector<int64_t> &shape, const TensorSharding &from,
                             const TensorSharding &to);

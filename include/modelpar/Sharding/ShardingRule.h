@@ -24,8 +24,8 @@ enum class FactorKind {
   Parallel,  ///< Occurs in results; each shard computes its part alone.
   Reduction, ///< Summed over (or joined by the result's kind): a result without it becomes partial.
   Whole,     ///< Must not be sharded: the op needs all of it (a norm's width, a packing dimension).
-  Streamed   ///< Every shard needs all of it, but part by part: may be sharded over axes of the factor `along`, whose ranks
-             ///< then pass the parts on in a ring (the keys of attention, along the queries).
+  Streamed   ///< Every shard needs all of it, but part by part: may be sharded over axes of the factor `along`, whose
+             ///< ranks then pass the parts on in a ring (the keys of attention, along the queries).
 };
 
 struct Factor {
@@ -71,8 +71,8 @@ struct OpShardingRule {
 /// Axes per factor name; a factor that does not occur is whole.
 using Placement = std::map<std::string, DimSharding>;
 
-/// Why the placement does not fit the rule (unknown or Whole factor sharded, a minor factor of a merged dimension sharded,
-/// an axis on two factors, a streamed factor over an axis that its other does not have); nothing when it fits.
+/// Why the placement does not fit the rule (unknown or Whole factor sharded, a minor factor of a merged dimension
+/// sharded, an axis on two factors, a streamed factor over an axis that its other does not have); nothing when it fits.
 std::optional<std::string> validate(const OpShardingRule &rule, const Placement &placement);
 /// The sharding that operand `index` must have under the placement (never partial).
 TensorSharding operandSharding(const OpShardingRule &rule, const Placement &placement, unsigned index);

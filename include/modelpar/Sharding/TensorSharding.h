@@ -20,7 +20,7 @@ namespace modelpar::sharding {
 /// How partial values join: by sum, by maximum, or by log-sum-exp
 /// (log(Σ exp xᵢ), the identity being −∞).
 enum class ReduceKind { Sum, Max, Lse };
-std::string_view name(ReduceKind kind);                       ///< "sum", "max", "lse"
+std::string_view name(ReduceKind kind); ///< "sum", "max", "lse"
 std::optional<ReduceKind> parseReduceKind(std::string_view);
 
 /// Axes of one dimension, major to minor. Empty: the dimension is whole.
@@ -54,8 +54,8 @@ std::string modifiersOf(const AxisRef &axis);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);
-/// What a collective_permute by `shift` (at least 1) along the axis makes of a dimension: its shift grows. False when the dimension is not
-/// split over just that axis.
+/// What a collective_permute by `shift` (at least 1) along the axis makes of a dimension: its shift grows. False when
+/// the dimension is not split over just that axis.
 bool permute(DimSharding &dim, const AxisRef &axis, int64_t shift);
 /// The same for a tensor; nothing when none of its dimensions is split over the axis.
 std::optional<TensorSharding> permuted(TensorSharding sharding, const AxisRef &axis, int64_t shift);

@@ -30,11 +30,13 @@ static constexpr uint32_t kCompute = 0, kCommunication = 1;
 Value BodyEmitter::use(StringAttr buffer, RankedTensorType type) {
   Value &use = uses_[{buffer, type}];
   if (!use)
-    use = plan::UseOp::create(builder_, builder_.getUnknownLoc(), plan::BufferType::get(type), FlatSymbolRefAttr::get(buffer));
+    use = plan::UseOp::create(builder_, builder_.getUnknownLoc(), plan::BufferType::get(type),
+                              FlatSymbolRefAttr::get(buffer));
   return use;
 }
 
-/// Every value has a handle of its own, an in-place result too: so the plan says which instruction must have run before a read.
+/// Every value has a handle of its own, an in-place result too: so the plan says which instruction must have run before
+/// a read.
 Value BodyEmitter::makeHandle(Value value) {
   Location loc = builder_.getUnknownLoc();
   auto type = cast<RankedTensorType>(value.getType());
@@ -44,7 +46,8 @@ Value BodyEmitter::makeHandle(Value value) {
   if (place.kind == Place::Kind::Local) {
     Value &local = bases_[storage_.slotOf(value)];
     if (!local)
-      return local = plan::AllocOp::create(builder_, loc, bufferType, static_cast<uint64_t>(tensors_[type].bytes), IntegerAttr());
+      return local = plan::AllocOp::create(builder_, loc, bufferType, static_cast<uint64_t>(tensors_[type].bytes),
+                                           IntegerAttr());
     base = local;
   } else {
     base = place.kind == Place::Kind::Argument ? arguments_[place.index] : use(place.buffer, type);
@@ -93,8 +96,8 @@ LogicalResult BodyEmitter::emit(Block &body) {
 }
 
 LogicalResult BodyEmitter::emit(Operation *op) {
-  // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes, and what is sent or
-  // received is in a buffer around the program.
+  // What has no instruction: reads and writes of parameters are bound to their buffers, `assume` is the same bytes, and
+  // what is sent or received is in a buffer around the program.
   if (isa<nn::ReadParameterOp, nn::WriteParameterOp, nn::GradientOp, dist::SendOp, dist::RecvOp>(op))
     return success();
   if (!isa<dist::AssumeOp>(op) && failed(emitInstruction(op)))
@@ -126,7 +129,8 @@ LogicalResult BodyEmitter::emitInstruction(Operation *op) {
 }
 
 void BodyEmitter::emitLaunch(Operation *op) {
-  SmallVector<NamedAttribute> attributes = isa<dist::SliceOp>(op) ? SmallVector<NamedAttribute>() : kernelAttributes(op);
+  SmallVector<NamedAttribute> attributes =
+      isa<dist::SliceOp>(op) ? SmallVector<NamedAttribute>() : kernelAttributes(op);
   int64_t scratch = scratchBytes(tensors_, op, deviceKind_, attributes);
   if (double flops = tensors_.localFlops(op); flops > 0)
     attributes.emplace_back(builder_.getStringAttr("flops"), builder_.getF64FloatAttr(flops));
@@ -134,8 +138,8 @@ void BodyEmitter::emitLaunch(Operation *op) {
   if (scratch > 0) {
     scratch = (scratch + planformat::kAlignment - 1) / planformat::kAlignment * planformat::kAlignment;
     auto type = RankedTensorType::get({scratch / 4}, builder_.getF32Type());
-    workspace = plan::AllocOp::create(builder_, op->getLoc(), plan::BufferType::get(type), static_cast<uint64_t>(scratch),
-                                      IntegerAttr(), /*workspace=*/true);
+    workspace = plan::AllocOp::create(builder_, op->getLoc(), plan::BufferType::get(type),
+                                      static_cast<uint64_t>(scratch), IntegerAttr(), /*workspace=*/true);
   }
   SmallVector<Value> inputs = handles(op->getOperands()), outputs = handles(op->getResults());
   plan::LaunchOp::create(builder_, op->getLoc(), op->getName().stripDialect(), inputs, outputs, workspace,
@@ -145,8 +149,8 @@ void BodyEmitter::emitLaunch(Operation *op) {
 /// The sum of what this stage has: one tensor, mostly in place, or nothing.
 void BodyEmitter::emitStageParts(dist::StagePartsOp op) {
   SmallVector<Value> inputs = handles(op.getParts()), outputs{handle(op.getResult())};
-  plan::LaunchOp::create(builder_, op.getLoc(), "sum", inputs, outputs, Value(), builder_.getDictionaryAttr({}), kCompute,
-                         DenseI32ArrayAttr(), IntegerAttr());
+  plan::LaunchOp::create(builder_, op.getLoc(), "sum", inputs, outputs, Value(), builder_.getDictionaryAttr({}),
+                         kCompute, DenseI32ArrayAttr(), IntegerAttr());
 }
 
 void BodyEmitter::emitCall(func::CallOp call) {
@@ -164,7 +168,8 @@ LogicalResult BodyEmitter::emitCollective(Operation *op) {
         return success();
       })
       .Case([&](dist::AllGatherOp gather) {
-        emitCollective(op, plan::CollectiveKind::all_gather, gather.getAxes(), std::nullopt, gather.getDim(), std::nullopt);
+        emitCollective(op, plan::CollectiveKind::all_gather, gather.getAxes(), std::nullopt, gather.getDim(),
+                       std::nullopt);
         return success();
       })
       .Case([&](dist::ReduceScatterOp scatter) {
@@ -200,8 +205,9 @@ void BodyEmitter::emitCollective(Operation *op, plan::CollectiveKind kind, dist:
   if (reduce)
     reduceAttr = builder_.getStringAttr(llvm::StringRef(sharding::name(dist::toPlain(*reduce))));
   SmallVector<Value> inputs = handles(op->getOperands()), outputs = handles(op->getResults());
-  plan::CollectiveOp::create(builder_, op->getLoc(), kind, inputs, outputs, builder_.getArrayAttr(axisAttrs), reduceAttr,
-                             integer(dim), integer(sourceDim), integer(shift), kCommunication, DenseI32ArrayAttr(), IntegerAttr());
+  plan::CollectiveOp::create(builder_, op->getLoc(), kind, inputs, outputs, builder_.getArrayAttr(axisAttrs),
+                             reduceAttr, integer(dim), integer(sourceDim), integer(shift), kCommunication,
+                             DenseI32ArrayAttr(), IntegerAttr());
 }
 
 //===----------------------------------------------------------------------===//

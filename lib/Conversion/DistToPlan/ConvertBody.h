@@ -43,8 +43,8 @@ private:
   void emitCall(mlir::func::CallOp call);
   mlir::LogicalResult emitCollective(mlir::Operation *op);
   void emitCollective(mlir::Operation *op, plan::CollectiveKind kind, dist::AxesAttr axes,
-                      std::optional<dist::ReduceKind> reduce, std::optional<int64_t> dim, std::optional<int64_t> sourceDim,
-                      std::optional<int64_t> shift = std::nullopt);
+                      std::optional<dist::ReduceKind> reduce, std::optional<int64_t> dim,
+                      std::optional<int64_t> sourceDim, std::optional<int64_t> shift = std::nullopt);
   void emitContributions(mlir::Operation *op);
   void emitAccumulate(dist::AccumulateOp op, mlir::Value contribution);
   mlir::SmallVector<mlir::Value> handles(mlir::ValueRange values);

@@ -16,7 +16,6 @@
 #include "modelpar/Dialect/NN/IR/NN.h"
 #include "modelpar/Dialect/Plan/IR/ElementType.h"
 
-
 namespace modelpar {
 
 #define GEN_PASS_DEF_CONVERTDISTTOPLAN
@@ -32,7 +31,8 @@ using Copies = SmallVector<std::pair<Value, Place>>;
 class Converter {
 public:
   Converter(ModuleOp module, sharding::Mesh mesh, StringRef deviceKind)
-      : module_(module), tensors_(std::move(mesh)), tables_(module, tensors_), deviceKind_(deviceKind), builder_(module.getContext()) {}
+      : module_(module), tensors_(std::move(mesh)), tables_(module, tensors_), deviceKind_(deviceKind),
+        builder_(module.getContext()) {}
 
   LogicalResult run();
 
@@ -139,7 +139,8 @@ LogicalResult Converter::convertBlock(func::FuncOp function) {
   }
 
   builder_.setInsertionPointToEnd(module_.getBody());
-  auto block = plan::BlockOp::create(builder_, function.getLoc(), function.getSymName(), static_cast<uint32_t>(numInputs), IntegerAttr());
+  auto block = plan::BlockOp::create(builder_, function.getLoc(), function.getSymName(),
+                                     static_cast<uint32_t>(numInputs), IntegerAttr());
   Block *entry = builder_.createBlock(&block.getBody(), {}, types, locs);
   BodyEmitter emitter(builder_, tensors_, storage, deviceKind_);
   emitter.setArguments(entry->getArguments());
@@ -162,17 +163,21 @@ LogicalResult Converter::checkTransfers() {
   for (func::FuncOp program : programs_) {
     for (auto send : program.getOps<dist::SendOp>())
       if (!sends.try_emplace({stageOf(program), send.getPeer()}, send).second)
-        return send.emitOpError() << "is the second send from stage " << stageOf(program) << " to stage " << send.getPeer();
+        return send.emitOpError() << "is the second send from stage " << stageOf(program) << " to stage "
+                                  << send.getPeer();
     for (auto recv : program.getOps<dist::RecvOp>())
       if (!receives.try_emplace({recv.getPeer(), stageOf(program)}, recv).second)
-        return recv.emitOpError() << "is the second receive in stage " << stageOf(program) << " from stage " << recv.getPeer();
+        return recv.emitOpError() << "is the second receive in stage " << stageOf(program) << " from stage "
+                                  << recv.getPeer();
   }
   for (auto [way, send] : sends) {
     auto found = receives.find(way);
     if (found == receives.end())
       return send.emitOpError() << "expected a dist.recv from " << way.first << " in stage " << way.second;
-    if (found->second.getBuffers() != send.getBuffers() || found->second.getValues().getTypes() != send.getValues().getTypes()) {
-      InFlightDiagnostic error = send.emitOpError() << "expected the names and types of its receive in stage " << way.second;
+    if (found->second.getBuffers() != send.getBuffers() ||
+        found->second.getValues().getTypes() != send.getValues().getTypes()) {
+      InFlightDiagnostic error = send.emitOpError()
+                                 << "expected the names and types of its receive in stage " << way.second;
       error.attachNote(found->second.getLoc()) << "the receive is here";
       return error;
     }
@@ -199,8 +204,8 @@ LogicalResult Converter::bindArguments(func::FuncOp function, Storage &storage) 
     auto name = function.getArgAttrOfType<StringAttr>(index, kBufferAttr);
     StringAttr known = name ? tables_.crossing(stageOf(function), name) : StringAttr();
     if (!known)
-      return function.emitOpError() << "expected argument " << index << " to have \"" << nn::kInputAttr << "\", or \"" << kBufferAttr
-                                    << "\" with the name of an earlier program's result";
+      return function.emitOpError() << "expected argument " << index << " to have \"" << nn::kInputAttr << "\", or \""
+                                    << kBufferAttr << "\" with the name of an earlier program's result";
     storage.start(argument, Place::stageBuffer(known), overwriteOf(function, name));
   }
   return success();
@@ -214,7 +219,8 @@ LogicalResult Converter::bindReceived(func::FuncOp function, Storage &storage) {
       StringAttr &buffer = tables_.crossing(stageOf(function), name);
       if (buffer)
         return recv.emitOpError() << "receives " << name << ", which stage " << stageOf(function) << " has already";
-      buffer = tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
+      buffer =
+          tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
       storage.start(value, Place::stageBuffer(buffer), overwriteOf(function, name));
       buffers.push_back(buffer);
     }
@@ -232,10 +238,12 @@ void Converter::bindSent(func::FuncOp function, Storage &storage, Copies &copies
       StringAttr &buffer = tables_.crossing(stageOf(function), name);
       Place place = storage.placeOf(value);
       if (!buffer && place.kind == Place::Kind::Buffer && tables_.buffer(place.buffer).perMicroBatch &&
-          tables_.buffer(place.buffer).kind == plan::BufferKind::activation && tables_.buffer(place.buffer).type == value.getType())
+          tables_.buffer(place.buffer).kind == plan::BufferKind::activation &&
+          tables_.buffer(place.buffer).type == value.getType())
         buffer = place.buffer;
       if (!buffer)
-        buffer = tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
+        buffer =
+            tables_.addBuffer(stageOf(function), name.getValue(), plan::BufferKind::activation, value.getType(), true);
       if (!storage.bind(value, Place::stageBuffer(buffer)))
         copies.emplace_back(value, Place::stageBuffer(buffer));
       buffers.push_back(buffer);
@@ -264,21 +272,24 @@ LogicalResult Converter::bindParameters(func::FuncOp function, Storage &storage)
       std::string suffix = isValue ? "" : "." + nn::stringifyParameterSlot(read.getSlot()).str();
       if (isValue)
         parameter.type = cast<RankedTensorType>(read.getType());
-      buffer = tables_.addBuffer(stageOf(function), symbol.getValue() + suffix,
-                                 isValue ? plan::BufferKind::parameter : plan::BufferKind::optimizer_state, read.getType());
+      buffer =
+          tables_.addBuffer(stageOf(function), symbol.getValue() + suffix,
+                            isValue ? plan::BufferKind::parameter : plan::BufferKind::optimizer_state, read.getType());
     }
     if (RankedTensorType type = tables_.buffer(buffer).type; !tensors_.sameLayout(type, read.getType()))
-      return read.emitOpError() << "reads @" << symbol.getValue() << " as " << read.getType() << ", which another read has as " << type;
+      return read.emitOpError() << "reads @" << symbol.getValue() << " as " << read.getType()
+                                << ", which another read has as " << type;
     Value only = reads[{symbol, slot}] == 1 ? written.lookup({symbol, slot}) : Value();
-    storage.start(read.getResult(), Place::stageBuffer(buffer), only ? Storage::Overwrite::Only : Storage::Overwrite::Never, only);
+    storage.start(read.getResult(), Place::stageBuffer(buffer),
+                  only ? Storage::Overwrite::Only : Storage::Overwrite::Never, only);
   }
   return success();
 }
 
 void Converter::bindWrites(func::FuncOp function, Storage &storage, Copies &copies) {
   for (auto write : function.getOps<nn::WriteParameterOp>()) {
-    StringAttr buffer =
-        tables_.parameter(stageOf(function), write.getParameterAttr().getAttr()).slots[static_cast<unsigned>(write.getSlot())];
+    StringAttr buffer = tables_.parameter(stageOf(function), write.getParameterAttr().getAttr())
+                            .slots[static_cast<unsigned>(write.getSlot())];
     // Bound already when it is written in place; other values could overwrite the buffer before its last read.
     Place place = Place::stageBuffer(buffer);
     if (storage.placeOf(write.getValue()) == place)
@@ -322,11 +333,13 @@ LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Co
     }
     auto output = function.getResultAttrOfType<StringAttr>(index, nn::kOutputAttr);
     if (!output)
-      return function.emitOpError() << "expected result " << index << " to have \"" << kBufferAttr << "\" or \"" << nn::kOutputAttr << "\"";
+      return function.emitOpError() << "expected result " << index << " to have \"" << kBufferAttr << "\" or \""
+                                    << nn::kOutputAttr << "\"";
     Place place = storage.placeOf(value);
     StageBuffer *found = place.kind == Place::Kind::Buffer ? &tables_.buffer(place.buffer) : nullptr;
     if (!found || found->perMicroBatch || found->kind != plan::BufferKind::activation) {
-      place = Place::stageBuffer(tables_.addBuffer(stageOf(function), output.getValue(), plan::BufferKind::output, value.getType()));
+      place = Place::stageBuffer(
+          tables_.addBuffer(stageOf(function), output.getValue(), plan::BufferKind::output, value.getType()));
       if (!storage.bind(value, place))
         copies.emplace_back(value, place);
     }
@@ -356,7 +369,8 @@ LogicalResult Converter::convertProgram(func::FuncOp function) {
   for (auto call : function.getOps<func::CallOp>())
     if (!updates_.contains(call.getCalleeAttr().getAttr()))
       return call.emitOpError() << "calls unknown block " << call.getCalleeAttr();
-  if (failed(bindReceived(function, storage)) || failed(bindArguments(function, storage)) || failed(bindParameters(function, storage)))
+  if (failed(bindReceived(function, storage)) || failed(bindArguments(function, storage)) ||
+      failed(bindParameters(function, storage)))
     return failure();
   storage.group(body);
   bindWrites(function, storage, copies);

@@ -24,8 +24,8 @@ namespace modelpar {
 
 using namespace mlir;
 
-/// The contributions to the gradient of a shared parameter are added to its sum one by one, as each is made, not first to each other
-/// in a temporary of the gradient's size.
+/// The contributions to the gradient of a shared parameter are added to its sum one by one, as each is made, not first
+/// to each other in a temporary of the gradient's size.
 static void splitSums(func::FuncOp step) {
   SmallVector<dist::AccumulateOp> all(step.getOps<dist::AccumulateOp>());
   for (dist::AccumulateOp op : all) {

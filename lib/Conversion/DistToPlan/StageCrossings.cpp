@@ -34,8 +34,9 @@ LogicalResult StageCrossings::addUse(OpOperand &operand, int64_t stage) {
   if (from == to && isHere)
     return success();
   if (to == Part::Update && from != Part::Update && parts_.hasMicroBatches() && !StepParts::isAccumulated(value)) {
-    InFlightDiagnostic error = user->emitOpError()
-                               << "uses a value of one micro-batch after the micro-batches, expected dist.accumulate between";
+    InFlightDiagnostic error =
+        user->emitOpError()
+        << "uses a value of one micro-batch after the micro-batches, expected dist.accumulate between";
     error.attachNote(value.getLoc()) << "value is defined here";
     return error;
   }
@@ -74,7 +75,8 @@ LogicalResult StageCrossings::addHops(Operation *user, Value value, int64_t stag
   return success();
 }
 
-/// The parameter whose gradient a value becomes, or the output of the step: through ops that give one result per operand.
+/// The parameter whose gradient a value becomes, or the output of the step: through ops that give one result per
+/// operand.
 std::string StageCrossings::parameterOrOutputOf(Value value) {
   for (int depth = 0; depth < 6; ++depth) {
     Value next;

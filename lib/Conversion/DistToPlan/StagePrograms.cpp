@@ -40,7 +40,8 @@ ProgramBuilder::Contents ProgramBuilder::contentsOf(int64_t stage, Part part) {
   return contents;
 }
 
-void ProgramBuilder::addCrossing(Signature &signature, Value value, const Crossing &crossing, int64_t stage, Part part) {
+void ProgramBuilder::addCrossing(Signature &signature, Value value, const Crossing &crossing, int64_t stage,
+                                 Part part) {
   Builder builder(step_.getContext());
   SmallVector<NamedAttribute> attrs{{builder.getStringAttr(kBufferAttr), builder.getStringAttr(crossing.name)}};
   if (!crossing.accumulated)
@@ -62,8 +63,8 @@ void ProgramBuilder::addCrossing(Signature &signature, Value value, const Crossi
     signature.sent.push_back(value);
 }
 
-/// Arguments: the step's inputs in their order, then what earlier programs left. Results: what later programs of the stage need, and of
-/// the last update the step's own.
+/// Arguments: the step's inputs in their order, then what earlier programs left. Results: what later programs of the
+/// stage need, and of the last update the step's own.
 ProgramBuilder::Signature ProgramBuilder::signatureOf(int64_t stage, Part part, const Contents &contents) {
   Block &body = step_.getBody().front();
   Signature signature;
@@ -102,7 +103,8 @@ void ProgramBuilder::clone(OpBuilder &builder, Operation *op, int64_t stage, IRM
   auto mapped = llvm::map_to_vector(used, [&](OpOperand *operand) { return mapping.lookup(operand->get()); });
   if (auto parts = dyn_cast<dist::StagePartsOp>(op)) {
     SmallVector<int64_t> stages(mapped.size(), stage);
-    mapping.map(parts.getResult(), dist::StagePartsOp::create(builder, op->getLoc(), parts.getResult().getType(), mapped, stages));
+    mapping.map(parts.getResult(),
+                dist::StagePartsOp::create(builder, op->getLoc(), parts.getResult().getType(), mapped, stages));
   } else if (used.size() < op->getNumOperands()) { // An all_reduce of values of several stages.
     OperationState state(op->getLoc(), op->getName().getStringRef());
     state.addOperands(mapped);
@@ -124,7 +126,8 @@ void ProgramBuilder::build(int64_t stage, Part part) {
   if (contents.ops.empty() && part != Part::Update && parts_.numStages() == 1)
     return;
   OpBuilder builder(step_);
-  auto type = builder.getFunctionType(TypeRange(ValueRange(signature.arguments)), TypeRange(ValueRange(signature.results)));
+  auto type =
+      builder.getFunctionType(TypeRange(ValueRange(signature.arguments)), TypeRange(ValueRange(signature.results)));
   std::string programName = "stage" + std::to_string(stage) + "." + name(part).str();
   auto program = func::FuncOp::create(builder, step_.getLoc(), programName, type);
   program->setAttr(kProgramAttr, builder.getStringAttr(name(part)));
@@ -137,7 +140,8 @@ void ProgramBuilder::build(int64_t stage, Part part) {
   builder.setInsertionPointToStart(block);
   if (!signature.received.empty()) {
     auto recv = dist::RecvOp::create(builder, step_.getLoc(), TypeRange(ValueRange(signature.received)),
-                                     static_cast<uint64_t>(StageCrossings::peerOfRecv(stage, part)), namesOf(signature.received));
+                                     static_cast<uint64_t>(StageCrossings::peerOfRecv(stage, part)),
+                                     namesOf(signature.received));
     mapping.map(ValueRange(signature.received), recv.getResults());
   }
   for (Operation *op : contents.reads)

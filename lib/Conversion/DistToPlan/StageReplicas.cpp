@@ -89,7 +89,8 @@ private:
         results.push_back(cast<OpResult>(write.getValue()).getResultNumber());
       auto [function, arguments] = specialise(call, results);
       OpBuilder builder(step_.getBody().front().getTerminator());
-      auto operands = llvm::map_to_vector(arguments, [&, call = call](unsigned index) { return call->getOperand(index); });
+      auto operands =
+          llvm::map_to_vector(arguments, [&, call = call](unsigned index) { return call->getOperand(index); });
       auto replica = func::CallOp::create(builder, call->getLoc(), function, operands);
       replica->setDiscardableAttrs(call->getDiscardableAttrDictionary());
       replica->setAttr(dist::DistDialect::getStageAttrName(), builder.getI64IntegerAttr(stage));
@@ -108,7 +109,8 @@ private:
     Block &body = callee.getBody().front();
     llvm::SetVector<Operation *> needed;
     std::set<unsigned> used;
-    SmallVector<Value> open = llvm::map_to_vector(results, [&](unsigned i) { return body.getTerminator()->getOperand(i); });
+    SmallVector<Value> open =
+        llvm::map_to_vector(results, [&](unsigned i) { return body.getTerminator()->getOperand(i); });
     SmallVector<Value> returned = open;
     while (!open.empty()) {
       Value value = open.pop_back_val();

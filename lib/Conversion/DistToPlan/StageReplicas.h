@@ -12,8 +12,9 @@
 
 namespace modelpar {
 
-/// For every parameter that a stage uses and another one updates: a call, with the stage, of an update function of that parameter alone
-/// (made from the owner's), and the writes of its results. Emits an error when the parameter is not updated by a call.
+/// For every parameter that a stage uses and another one updates: a call, with the stage, of an update function of that
+/// parameter alone (made from the owner's), and the writes of its results. Emits an error when the parameter is not
+/// updated by a call.
 mlir::LogicalResult addReplicaUpdates(mlir::func::FuncOp step);
 
 } // namespace modelpar

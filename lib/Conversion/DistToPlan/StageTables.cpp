@@ -31,7 +31,8 @@ StringAttr StageTables::unique(int64_t stage, const Twine &wanted) {
   return builder_.getStringAttr(candidate);
 }
 
-StringAttr StageTables::addBuffer(int64_t stage, const Twine &wanted, plan::BufferKind kind, Type type, bool perMicroBatch) {
+StringAttr StageTables::addBuffer(int64_t stage, const Twine &wanted, plan::BufferKind kind, Type type,
+                                  bool perMicroBatch) {
   StringAttr name = unique(stage, wanted);
   buffers_.try_emplace(name, StageBuffer{stage, kind, cast<RankedTensorType>(type), perMicroBatch});
   return name;
@@ -66,9 +67,9 @@ void StageTables::addInput(func::FuncOp program, unsigned index, StringAttr name
     if (auto dim = program.getArgAttrOfType<IntegerAttr>(index, nn::kSequenceDimAttr))
       sequenceDim = builder_.getI32IntegerAttr(static_cast<int32_t>(dim.getInt()));
   builder_.setInsertionPointToEnd(module_.getBody());
-  inputs_[name] =
-      plan::InputOp::create(builder_, program.getLoc(), name, TypeAttr::get(type), role ? role : builder_.getStringAttr("data"),
-                            builder_.getF64ArrayAttr(range), dims ? dims : builder_.getArrayAttr({}), sequenceDim);
+  inputs_[name] = plan::InputOp::create(builder_, program.getLoc(), name, TypeAttr::get(type),
+                                        role ? role : builder_.getStringAttr("data"), builder_.getF64ArrayAttr(range),
+                                        dims ? dims : builder_.getArrayAttr({}), sequenceDim);
   if (!role || role.getValue() != "tokens" || module_->hasAttr(plan::kSequenceAttr))
     return;
   auto batchDim = program.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
@@ -124,13 +125,15 @@ LogicalResult StageTables::writeParameter(nn::ParameterOp parameter) {
                             builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
                             builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
                             parameter.getCheckpointShapeAttr(), symbol(owned.slots[0]), symbol(owned.gradient),
-                            builder_.getStrArrayAttr(stateNames), ownedState, builder_.getBoolAttr(parameter.getWeightDecay()),
+                            builder_.getStrArrayAttr(stateNames), ownedState,
+                            builder_.getBoolAttr(parameter.getWeightDecay()),
                             builder_.getI32IntegerAttr(static_cast<int32_t>(owner)));
   for (const auto &[stage, replica] : llvm::drop_begin(stages)) {
     if (!replica.slots[0])
       return parameter.emitOpError() << "has no value in stage " << stage << ", which updates it";
-    plan::ReplicaOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(), builder_.getI32IntegerAttr(static_cast<int32_t>(stage)),
-                            symbol(replica.slots[0]), symbol(replica.gradient), stateOf(replica));
+    plan::ReplicaOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(),
+                            builder_.getI32IntegerAttr(static_cast<int32_t>(stage)), symbol(replica.slots[0]),
+                            symbol(replica.gradient), stateOf(replica));
   }
   return success();
 }
@@ -138,12 +141,13 @@ LogicalResult StageTables::writeParameter(nn::ParameterOp parameter) {
 void StageTables::writeChannels() {
   for (const auto &[key, buffers] : channels_) {
     auto [stage, peer, direction] = key;
-    std::string name = "stage" + std::to_string(stage) + (direction == plan::Direction::send ? ".send." : ".recv.") + std::to_string(peer);
+    std::string name = "stage" + std::to_string(stage) + (direction == plan::Direction::send ? ".send." : ".recv.") +
+                       std::to_string(peer);
     SmallVector<Attribute> symbols;
     for (StringAttr buffer : buffers)
       symbols.push_back(FlatSymbolRefAttr::get(buffer));
-    plan::ChannelOp::create(builder_, module_.getLoc(), StringRef(name), direction, static_cast<uint32_t>(stage), static_cast<uint32_t>(peer),
-                            builder_.getArrayAttr(symbols));
+    plan::ChannelOp::create(builder_, module_.getLoc(), StringRef(name), direction, static_cast<uint32_t>(stage),
+                            static_cast<uint32_t>(peer), builder_.getArrayAttr(symbols));
   }
 }
 
@@ -159,8 +163,9 @@ LogicalResult StageTables::write() {
   for (auto [name, buffer] : outputs_)
     plan::OutputOp::create(builder_, module_.getLoc(), name, FlatSymbolRefAttr::get(buffer));
   for (auto &[name, buffer] : buffers_)
-    plan::BufferOp::create(builder_, module_.getLoc(), name, plan::BufferKindAttr::get(module_.getContext(), buffer.kind),
-                           TypeAttr::get(buffer.type), builder_.getI64IntegerAttr(tensors_[buffer.type].bytes), IntegerAttr(),
+    plan::BufferOp::create(builder_, module_.getLoc(), name,
+                           plan::BufferKindAttr::get(module_.getContext(), buffer.kind), TypeAttr::get(buffer.type),
+                           builder_.getI64IntegerAttr(tensors_[buffer.type].bytes), IntegerAttr(),
                            builder_.getI32IntegerAttr(1), builder_.getI64IntegerAttr(0),
                            buffer.perMicroBatch ? builder_.getUnitAttr() : UnitAttr(),
                            builder_.getI32IntegerAttr(static_cast<int32_t>(buffer.stage)));

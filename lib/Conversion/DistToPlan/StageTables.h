@@ -45,7 +45,8 @@ struct ParameterBuffers {
 
 class StageTables {
 public:
-  StageTables(mlir::ModuleOp module, Tensors &tensors) : module_(module), tensors_(tensors), builder_(module.getContext()) {}
+  StageTables(mlir::ModuleOp module, Tensors &tensors)
+      : module_(module), tensors_(tensors), builder_(module.getContext()) {}
 
   /// Symbols that buffers must not have.
   void reserve(mlir::StringRef name) { names_.insert(name); }
@@ -61,7 +62,8 @@ public:
   /// True once per stage, for inputs that are loaded.
   bool startLoad(int64_t stage, mlir::StringAttr input);
 
-  /// The buffer that crosses between the programs of a stage, or between stages, under a name; null when there is none yet.
+  /// The buffer that crosses between the programs of a stage, or between stages, under a name; null when there is none
+  /// yet.
   mlir::StringAttr &crossing(int64_t stage, mlir::StringAttr name) { return crossings_[{stage, name}]; }
 
   bool hasParameter(mlir::StringAttr name) const { return parameters_.contains(name); }
@@ -69,8 +71,8 @@ public:
   void addOutput(mlir::StringAttr name, mlir::StringAttr buffer) { outputs_.emplace_back(name, buffer); }
   void addChannel(int64_t stage, plan::Direction direction, int64_t peer, mlir::ArrayRef<mlir::StringAttr> buffers);
 
-  /// Writes all tables at the start of the module: inputs, parameters, outputs, buffers, channels. Emits an error for a parameter that no
-  /// program reads.
+  /// Writes all tables at the start of the module: inputs, parameters, outputs, buffers, channels. Emits an error for a
+  /// parameter that no program reads.
   mlir::LogicalResult write();
 
 private:

@@ -106,7 +106,8 @@ LogicalResult StepParts::assignParts() {
 // Stages
 //===----------------------------------------------------------------------===//
 
-/// In the loop a value is made once: what joins activations where the last of them is, what joins gradients where the first is.
+/// In the loop a value is made once: what joins activations where the last of them is, what joins gradients where the
+/// first is.
 Stages StepParts::madeInLoop(Operation &op) const {
   std::optional<int64_t> stage;
   for (Value operand : op.getOperands()) {
@@ -125,7 +126,8 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
     made_[parts.getResult()] = groupOf(parts, mesh_);
     for (auto [part, stage] : llvm::zip_equal(parts.getParts(), parts.getStages()))
       if (!isRead(part) && !madeIn(part).count(stage))
-        return op.emitOpError() << "has a part of stage " << stage << " that is made in stage " << *madeIn(part).begin();
+        return op.emitOpError() << "has a part of stage " << stage << " that is made in stage "
+                                << *madeIn(part).begin();
     return success();
   }
   if (isa<dist::AllReduceOp>(op)) {
@@ -140,7 +142,8 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
     if (!isRead(operand))
       stages = intersect(stages, madeIn(operand));
   if (stages.empty())
-    return op.emitOpError() << "needs values of several stages after the micro-batches, expected dist.stage_parts between";
+    return op.emitOpError()
+           << "needs values of several stages after the micro-batches, expected dist.stage_parts between";
   for (Value result : op.getResults())
     made_[result] = stages;
   if (op.getNumResults() == 0)
@@ -156,10 +159,12 @@ LogicalResult StepParts::findMade(Operation &op) {
     auto attr = op.getAttrOfType<IntegerAttr>(dist::DistDialect::getStageAttrName());
     int64_t stage = attr ? attr.getInt() : 0;
     if (!all_.count(stage) || (numStages_ > 1 && !attr))
-      return op.emitOpError() << "expected attribute \"" << dist::DistDialect::getStageAttrName() << "\" from 0 to " << lastStage();
+      return op.emitOpError() << "expected attribute \"" << dist::DistDialect::getStageAttrName() << "\" from 0 to "
+                              << lastStage();
     for (Value operand : op.getOperands())
       if (part == Part::Update && !isRead(operand) && !madeIn(operand).count(stage))
-        return op.emitOpError() << "runs in stage " << stage << " and needs a value of stage " << *madeIn(operand).begin()
+        return op.emitOpError() << "runs in stage " << stage << " and needs a value of stage "
+                                << *madeIn(operand).begin()
                                 << " after the micro-batches, expected dist.stage_parts between";
     for (Value result : op.getResults())
       made_[result] = {stage};
@@ -174,7 +179,8 @@ LogicalResult StepParts::findMade(Operation &op) {
     for (Value operand : op.getOperands())
       if (!isRead(operand) && madeIn(operand) != madeIn(op.getOperand(0)))
         return op.emitOpError() << "adds values of stages " << *madeIn(op.getOperand(0)).begin() << " and "
-                                << *madeIn(operand).begin() << ", expected dist.stage_parts after one accumulation for each";
+                                << *madeIn(operand).begin()
+                                << ", expected dist.stage_parts after one accumulation for each";
   Stages stages = madeInLoop(op);
   for (Value result : op.getResults())
     made_[result] = stages;
@@ -191,7 +197,8 @@ Stages StepParts::neededBy(Value value) const {
   return needed;
 }
 
-/// Values that several stages can make are made where they are needed; from the last op to the first. What joins stages is made on all.
+/// Values that several stages can make are made where they are needed; from the last op to the first. What joins stages
+/// is made on all.
 void StepParts::restrictToNeeded() {
   for (Operation &op : llvm::reverse(step_.getBody().front().without_terminator())) {
     if (partOf(&op) == Part::Read || isa<func::CallOp>(op) || joinsStages(&op))

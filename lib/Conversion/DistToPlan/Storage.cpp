@@ -30,9 +30,9 @@ static bool diesIn(Value value, Operation *op) {
   return usesHere == 1;
 }
 
-/// The argument that an op's result may be written over, -1 without one. The result must be the first value in its bytes: had it
-/// joined a local operand's slot, that operand would be written over the argument too early. Collectives read the argument on another
-/// stream, and events inside the block do not know that the bytes are the same.
+/// The argument that an op's result may be written over, -1 without one. The result must be the first value in its
+/// bytes: had it joined a local operand's slot, that operand would be written over the argument too early. Collectives
+/// read the argument on another stream, and events inside the block do not know that the bytes are the same.
 static int updatedArgument(Tensors &tensors, InPlaceOpInterface op, OpResult result) {
   int found = -1;
   for (unsigned operand : op.getInPlaceOperands(result.getResultNumber())) {
@@ -44,7 +44,8 @@ static int updatedArgument(Tensors &tensors, InPlaceOpInterface op, OpResult res
     auto argument = dyn_cast<BlockArgument>(value);
     if (!argument)
       return -1;
-    bool communicated = llvm::any_of(argument.getUsers(), [](Operation *user) { return !isa<ShardingRuleOpInterface>(user); });
+    bool communicated =
+        llvm::any_of(argument.getUsers(), [](Operation *user) { return !isa<ShardingRuleOpInterface>(user); });
     if (found < 0 && !communicated)
       found = static_cast<int>(argument.getArgNumber());
   }
@@ -117,8 +118,8 @@ bool Storage::mayOverwrite(Operation *op, unsigned operand, Value result) const 
   return tensors_.sameLayout(value.getType(), result.getType()) && diesIn(value, op);
 }
 
-/// A ring needs two buffers, however many hops it has: what arrives takes the bytes of the part before the one that is sent, when
-/// every use of those is done (in list order; an event makes it true for streams).
+/// A ring needs two buffers, however many hops it has: what arrives takes the bytes of the part before the one that is
+/// sent, when every use of those is done (in list order; an event makes it true for streams).
 bool Storage::reusePartBefore(dist::CollectivePermuteOp permute, unsigned index) {
   Value result = permute->getResult(index), sent = permute->getOperand(index);
   auto found = receivedFrom_.find(slotOf(sent));
@@ -128,8 +129,9 @@ bool Storage::reusePartBefore(dist::CollectivePermuteOp permute, unsigned index)
   if (all_[slot].place.kind != Place::Kind::Local || all_[slot].overwrite != Overwrite::Anyone)
     return false;
   for (auto [value, other] : slots_)
-    if (other == slot && (!tensors_.sameBytes(value.getType(), result.getType()) ||
-                          llvm::any_of(value.getUsers(), [&](Operation *user) { return !user->isBeforeInBlock(permute); })))
+    if (other == slot &&
+        (!tensors_.sameBytes(value.getType(), result.getType()) ||
+         llvm::any_of(value.getUsers(), [&](Operation *user) { return !user->isBeforeInBlock(permute); })))
       return false;
   slots_[result] = slot;
   return true;

@@ -43,8 +43,8 @@ struct Place {
   }
 };
 
-/// For each result of a block function, the argument that it may be written over (-1: none): its op takes the argument's
-/// bytes in place, and nothing reads the argument later.
+/// For each result of a block function, the argument that it may be written over (-1: none): its op takes the
+/// argument's bytes in place, and nothing reads the argument later.
 using UpdatedArguments = mlir::SmallVector<int>;
 UpdatedArguments findUpdatedArguments(Tensors &tensors, mlir::func::FuncOp function);
 
@@ -96,8 +96,8 @@ private:
   std::vector<Slot> all_;
 };
 
-/// The contributions of an accumulation in the order in which they are made, and whether the first is written straight into the
-/// sum (one micro-batch, same element type): then no instruction is needed for it.
+/// The contributions of an accumulation in the order in which they are made, and whether the first is written straight
+/// into the sum (one micro-batch, same element type): then no instruction is needed for it.
 struct Contributions {
   mlir::SmallVector<mlir::Value> values;
   bool firstIsDirect = false;

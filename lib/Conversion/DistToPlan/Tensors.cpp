@@ -62,7 +62,8 @@ double Tensors::localFlops(Operation *op) {
   if (perPoint == 0 || !rules)
     return 0;
   sharding::OpShardingRule rule = rules.getShardingRule();
-  // A factor is sharded alike wherever it is a dimension's major factor; a dimension that lost it in a reduction says nothing.
+  // A factor is sharded alike wherever it is a dimension's major factor; a dimension that lost it in a reduction says
+  // nothing.
   std::vector<int64_t> extents;
   for (const sharding::Factor &factor : rule.factors)
     extents.push_back(factor.size);
@@ -71,7 +72,8 @@ double Tensors::localFlops(Operation *op) {
     for (size_t d = 0; d < dims.size() && d < sharding.dims.size(); ++d)
       if (!dims[d].empty()) {
         int factor = dims[d].front();
-        extents[factor] = std::min(extents[factor], sharding::maxShardExtent(rule.factors[factor].size, sharding.dims[d]));
+        extents[factor] =
+            std::min(extents[factor], sharding::maxShardExtent(rule.factors[factor].size, sharding.dims[d]));
       }
   };
   for (auto [operand, value] : llvm::zip(rule.operands, op->getOperands()))
@@ -121,11 +123,13 @@ static planformat::Attributes toPlan(ArrayRef<NamedAttribute> attributes) {
   return result;
 }
 
-int64_t modelpar::scratchBytes(Tensors &tensors, Operation *op, StringRef deviceKind, ArrayRef<NamedAttribute> attributes) {
+int64_t modelpar::scratchBytes(Tensors &tensors, Operation *op, StringRef deviceKind,
+                               ArrayRef<NamedAttribute> attributes) {
   std::vector<planformat::TensorType> inputs, outputs;
   for (Value operand : op->getOperands())
     inputs.push_back(tensors.of(operand).type);
   for (Value result : op->getResults())
     outputs.push_back(tensors.of(result).type);
-  return planformat::workspaceBytes(op->getName().stripDialect().str(), deviceKind.str(), toPlan(attributes), inputs, outputs);
+  return planformat::workspaceBytes(op->getName().stripDialect().str(), deviceKind.str(), toPlan(attributes), inputs,
+                                    outputs);
 }

@@ -33,7 +33,8 @@ public:
   const Info &operator[](mlir::RankedTensorType type);
   const Info &of(mlir::Value value) { return (*this)[mlir::cast<mlir::RankedTensorType>(value.getType())]; }
 
-  /// True when values of both types have the same bytes on every rank and micro-batch: they differ at most in what they are partial over.
+  /// True when values of both types have the same bytes on every rank and micro-batch: they differ at most in what they
+  /// are partial over.
   bool sameLayout(mlir::Type a, mlir::Type b);
 
   /// True when the largest shards of both types have the same size: sameLayout but for the shifts of axes.

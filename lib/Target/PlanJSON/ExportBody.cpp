@@ -22,7 +22,8 @@ namespace {
 
 class BodyExporter {
 public:
-  BodyExporter(TypeTable &types, const Names &names, planformat::Body &body) : types_(types), names_(names), body_(body) {}
+  BodyExporter(TypeTable &types, const Names &names, planformat::Body &body)
+      : types_(types), names_(names), body_(body) {}
 
   LogicalResult run(Block &block, unsigned numInputs) {
     body_.numInputs = static_cast<int32_t>(numInputs);

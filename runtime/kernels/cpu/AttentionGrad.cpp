@@ -33,8 +33,8 @@ template <typename T> struct BackwardHead {
   Matrix<T> queryGrad, keyGrad, valueGrad;
   int64_t ib, ig, ir;
 
-  /// From scores and dO·Vᵀ of one row, the query's at `position`, to the probabilities after dropout and the gradient of
-  /// the unscaled scores.
+  /// From scores and dO·Vᵀ of one row, the query's at `position`, to the probabilities after dropout and the gradient
+  /// of the unscaled scores.
   void row(int64_t position, const Tile &keys, T rowLse, T rowDot, T *score, T *scoreGrad) const {
     const int64_t n = keys.count, visible = shape.visible(position, keys);
     std::fill(score + visible, score + n, T(0));

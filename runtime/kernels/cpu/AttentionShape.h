@@ -16,8 +16,8 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_ATTENTIONSHAPE_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_ATTENTIONSHAPE_H
 
-#include "runtime/kernels/cpu/Dropout.h"
 #include "runtime/kernels/cpu/CpuKernels.h"
+#include "runtime/kernels/cpu/Dropout.h"
 #include "runtime/kernels/cpu/Gemm.h"
 
 namespace modelpar::runtime::cpu {
@@ -103,7 +103,8 @@ struct AttentionShape {
   int64_t visible(int64_t position, const Tile &keys) const {
     return causal ? std::clamp<int64_t>(position + 1 - keys.position, 0, keys.count) : keys.count;
   }
-  /// Calls body(tile) for the tiles of keys of which some query of `queries` sees a part; the tile's count is that part.
+  /// Calls body(tile) for the tiles of keys of which some query of `queries` sees a part; the tile's count is that
+  /// part.
   template <typename Body> void forVisibleKeys(const Tile &queries, Body &&body) const {
     for (Tile tile = keys(0); tile.count > 0;) {
       const int64_t next = tile.first + tile.count;

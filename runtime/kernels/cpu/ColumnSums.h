@@ -28,7 +28,7 @@ void columnSums(ThreadPool *pool, int64_t rows, int64_t columns, T *const (&resu
     double sums[kSums][kSumColumns];
     for (int64_t first = begin; first < end; first += kSumColumns) {
       const int64_t n = std::min(kSumColumns, end - first);
-      for (double(&sum)[kSumColumns] : sums)
+      for (double (&sum)[kSumColumns] : sums)
         std::fill_n(sum, n, 0.0);
       for (int64_t row = 0; row < rows; ++row)
         addRow(row, first, n, sums);

@@ -15,9 +15,9 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 
+#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/base/Hash.h"
 #include "runtime/base/Philox.h"
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/kernels/Kernel.h"
 #include "runtime/kernels/cpu/VectorLoops.h"
 

@@ -105,7 +105,7 @@ struct ReduceSumOp : NoAttributes {
     const T *x = args.inputs[0].as<const T>();
     T *const results[] = {args.outputs[0].as<T>()};
     columnSums(args.pool, rows, columns, results,
-               [=](int64_t r, int64_t first, int64_t n, double(&sums)[1][kSumColumns]) {
+               [=](int64_t r, int64_t first, int64_t n, double (&sums)[1][kSumColumns]) {
                  const T *row = x + r * columns + first;
 #pragma omp simd
                  for (int64_t i = 0; i < n; ++i)
@@ -172,15 +172,16 @@ struct DropoutOp {
     const Dropout dropout(args.inputs[1].as<const double>(), rate, key, args.instance);
     const auto [rows, columns] = rowsColumns(view);
     if (sequenceDim >= view.rank)
-      return Status::internal(std::string(kName) + ": dimension " + std::to_string(sequenceDim) +
-                              " of a tensor with " + std::to_string(view.rank));
+      return Status::internal(std::string(kName) + ": dimension " + std::to_string(sequenceDim) + " of a tensor with " +
+                              std::to_string(view.rank));
     if (columns == 0)
       return Status();
     const int last = std::max(view.rank - 1, 0);
     const sharding::SequenceOrder order{sequenceDim < 0 ? 0 : view.globalExtents[sequenceDim], sequenceParts};
     MODELPAR_RETURN_IF_ERROR(checkOrder(kName, order));
     // Within a row the order is the identity unless the row is the sequence.
-    const sharding::SequenceOrder rowOrder{view.rank ? view.globalExtents[last] : 1, sequenceDim == last ? sequenceParts : 1};
+    const sharding::SequenceOrder rowOrder{view.rank ? view.globalExtents[last] : 1,
+                                           sequenceDim == last ? sequenceParts : 1};
     parallelFor(args.pool, rows, rowGrain(columns), [&, columns = columns](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
         const int64_t index = globalIndexOfRow(view, r, order, sequenceDim);

@@ -74,7 +74,7 @@ struct LayerNormWeightGradOp {
             *mean = args.inputs[2].as<const T>(), *rstd = args.inputs[3].as<const T>();
     T *const results[] = {args.outputs[0].as<T>(), args.outputs[1].as<T>()};
     columnSums(args.pool, rows, columns, results,
-               [=, columns = columns](int64_t r, int64_t first, int64_t n, double(&sums)[2][kSumColumns]) {
+               [=, columns = columns](int64_t r, int64_t first, int64_t n, double (&sums)[2][kSumColumns]) {
                  const T *g = grad + r * columns + first, *row = x + r * columns + first;
                  const T m = mean[r], s = rstd[r];
 #pragma omp simd

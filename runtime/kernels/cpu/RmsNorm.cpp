@@ -83,7 +83,7 @@ struct RmsNormWeightGradOp {
             *rstd = args.inputs[2].as<const T>();
     T *const results[] = {args.outputs[0].as<T>()};
     columnSums(args.pool, rows, columns, results,
-               [=, columns = columns](int64_t r, int64_t first, int64_t n, double(&sums)[1][kSumColumns]) {
+               [=, columns = columns](int64_t r, int64_t first, int64_t n, double (&sums)[1][kSumColumns]) {
                  const T *g = grad + r * columns + first, *row = x + r * columns + first;
                  const T s = rstd[r];
 #pragma omp simd

@@ -32,8 +32,8 @@ public:
     if (from.rank != to.rank || from.dtype != to.dtype)
       return Status::internal("slice: input and output differ in rank or element type");
     for (int d = 0; d < to.rank; ++d)
-      if (to.extents[d] > 0 && (to.offsets[d] < from.offsets[d] ||
-                                to.offsets[d] + to.extents[d] > from.offsets[d] + from.extents[d]))
+      if (to.extents[d] > 0 &&
+          (to.offsets[d] < from.offsets[d] || to.offsets[d] + to.extents[d] > from.offsets[d] + from.extents[d]))
         return Status::internal("slice: the part is outside of what this rank holds in dimension " + std::to_string(d));
     if (to.numElements() == 0)
       return Status();

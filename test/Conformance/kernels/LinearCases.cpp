@@ -78,8 +78,7 @@ double geluTanhInner(double x) { return std::sqrt(2 / M_PI) * (x + 0.044715 * x 
 double normalCdf(double x) { return 0.5 * std::erfc(-x / std::sqrt(2.0)); }
 
 void addActivations(KernelCases &cases) {
-  addActivation(
-      cases, "relu", [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; });
+  addActivation(cases, "relu", [](double x) { return x > 0 ? x : 0; }, [](double x) { return x > 0 ? 1.0 : 0.0; });
   addActivation(
       cases, "gelu", [](double x) { return x * normalCdf(x); },
       [](double x) { return normalCdf(x) + x * std::exp(-x * x / 2) / std::sqrt(2 * M_PI); });

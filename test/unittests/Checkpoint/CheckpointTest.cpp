@@ -90,8 +90,7 @@ TEST(Checkpoint, AcceptsBuffersAndATiedHead) {
   ASSERT_TRUE(Checkpoint::open(directory / "f.safetensors", checkpoint).ok());
   EXPECT_TRUE(checkpoint.check({parameter("transformer.wte.weight", {2})}).ok());
 
-  writeTensors(directory / "g.safetensors",
-               {{"transformer.wte.weight", {2}, {1, 2}}, {"lm_head.weight", {2}, {1, 3}}});
+  writeTensors(directory / "g.safetensors", {{"transformer.wte.weight", {2}, {1, 2}}, {"lm_head.weight", {2}, {1, 3}}});
   ASSERT_TRUE(Checkpoint::open(directory / "g.safetensors", checkpoint).ok());
   EXPECT_THAT(checkpoint.check({parameter("transformer.wte.weight", {2})}).message(),
               HasSubstr("extra tensor 'lm_head.weight'"));
@@ -115,8 +114,7 @@ TEST(Checkpoint, RefusesIndexesThatLeaveTheirDirectory) {
   TemporaryDirectory directory;
   Checkpoint checkpoint;
   for (const char *name : {"../a.safetensors", "/etc/passwd", "x/y", "..", ".", ""}) {
-    writeFile(directory / "model.safetensors.index.json",
-              std::string(R"({"weight_map":{"a":")") + name + R"("}})");
+    writeFile(directory / "model.safetensors.index.json", std::string(R"({"weight_map":{"a":")") + name + R"("}})");
     Status status = Checkpoint::open(directory.path(), checkpoint);
     EXPECT_THAT(status.message(), HasSubstr("/weight_map/a: expected the name of a file in the same directory"))
         << name;
@@ -158,7 +156,8 @@ TEST(Checkpoint, ErrorsNameTheDirectory) {
   EXPECT_THAT(Checkpoint::open(directory / "none", checkpoint).message(), HasSubstr("No such file"));
 }
 
-/// Every shard of a 2x3x4 tensor, stored as 6x4, is the part that its offsets say, and writing all shards gives the tensor back.
+/// Every shard of a 2x3x4 tensor, stored as 6x4, is the part that its offsets say, and writing all shards gives the
+/// tensor back.
 TEST(Checkpoint, SlicesAreRunsOfTheWholeTensor) {
   TemporaryDirectory directory;
   std::vector<float> whole(24);
@@ -213,10 +212,9 @@ TEST(Checkpoint, ReadsNarrowAndWideFloats) {
     ASSERT_TRUE(readSlice(checkpoint.find(name), view(data, {2}, {0}, {2})).ok());
     EXPECT_EQ(data, (std::vector<float>{1.5, -2})) << name;
   }
-  EXPECT_THAT(checkpoint
-                  .check({parameter("h", {2}), parameter("b", {2}), parameter("d", {2}), parameter("i", {1})})
-                  .message(),
-              HasSubstr("tensor 'i': expected F32, F16, BF16 or F64, found I32"));
+  EXPECT_THAT(
+      checkpoint.check({parameter("h", {2}), parameter("b", {2}), parameter("d", {2}), parameter("i", {1})}).message(),
+      HasSubstr("tensor 'i': expected F32, F16, BF16 or F64, found I32"));
 }
 
 } // namespace

@@ -100,11 +100,12 @@ TEST(Safetensors, RefusesBadEntriesAllAtOnce) {
 TEST(Safetensors, RefusesOverflowingShapes) {
   expectRefused(rawSafetensors(R"({"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}})", ""),
                 "overflows");
+  expectRefused(rawSafetensors(R"({"a":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}})", ""),
+                "overflows");
   expectRefused(
-      rawSafetensors(R"({"a":{"dtype":"F32","shape":[0,4294967296,4294967296],"data_offsets":[0,0]}})", ""),
-      "overflows");
-  expectRefused(rawSafetensors(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775804,9223372036854775808]}})", "abcd"),
-                "header");
+      rawSafetensors(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[9223372036854775804,9223372036854775808]}})",
+                     "abcd"),
+      "header");
 }
 
 TEST(Safetensors, RefusesHolesOverlapsAndTrailers) {
@@ -137,10 +138,11 @@ TEST(Safetensors, WritesWideTypesFirstThenByName) {
       {{"b", FileType::F16, {1}}, {"z", FileType::F32, {2}}, {"a", FileType::F16, {1}}, {"c", FileType::I64, {}}},
       {{"format", "pt"}}, layout);
   EXPECT_EQ(header.size() % 8, 0u);
-  EXPECT_THAT(header, HasSubstr(R"({"__metadata__":{"format":"pt"},"c":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
-                                R"("z":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},)"
-                                R"("a":{"dtype":"F16","shape":[1],"data_offsets":[16,18]},)"
-                                R"("b":{"dtype":"F16","shape":[1],"data_offsets":[18,20]}})"));
+  EXPECT_THAT(header,
+              HasSubstr(R"({"__metadata__":{"format":"pt"},"c":{"dtype":"I64","shape":[],"data_offsets":[0,8]},)"
+                        R"("z":{"dtype":"F32","shape":[2],"data_offsets":[8,16]},)"
+                        R"("a":{"dtype":"F16","shape":[1],"data_offsets":[16,18]},)"
+                        R"("b":{"dtype":"F16","shape":[1],"data_offsets":[18,20]}})"));
 }
 
 TEST(Safetensors, RoundTrip) {

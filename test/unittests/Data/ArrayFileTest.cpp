@@ -93,7 +93,8 @@ TEST(ArrayFile, RefusesWrongShapesAndCounts) {
   std::unique_ptr<DataSource> source;
   auto message = [&](std::vector<int64_t> tokens, std::vector<int64_t> targets) {
     auto bytes = [](const std::vector<int64_t> &shape) {
-      return std::string(static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{4}, std::multiplies<>())), '\0');
+      return std::string(
+          static_cast<size_t>(std::accumulate(shape.begin(), shape.end(), int64_t{4}, std::multiplies<>())), '\0');
     };
     writeArrays(directory / "d.safetensors", {{"tokens", FileType::I32, tokens, bytes(tokens)},
                                               {"targets", FileType::I32, targets, bytes(targets)}});

@@ -15,8 +15,8 @@
 
 namespace modelpar::runtime::test {
 
-inline void addInput(planformat::Plan &plan, const std::string &name, const std::string &role,
-                     planformat::DType dtype, std::vector<int64_t> shape, double low, double high) {
+inline void addInput(planformat::Plan &plan, const std::string &name, const std::string &role, planformat::DType dtype,
+                     std::vector<int64_t> shape, double low, double high) {
   planformat::Input input;
   input.name = name;
   input.role = role;
@@ -34,8 +34,7 @@ inline planformat::Plan tokenPlan(int64_t batch, int64_t sequence, int64_t vocab
   plan.sequence = sequence;
   for (const char *role : {"tokens", "targets"})
     addInput(plan, role, role, planformat::DType::I32, {batch, sequence}, 0, static_cast<double>(vocabulary));
-  addInput(plan, "positions", "positions", planformat::DType::I32, {batch, sequence}, 0,
-           static_cast<double>(sequence));
+  addInput(plan, "positions", "positions", planformat::DType::I32, {batch, sequence}, 0, static_cast<double>(sequence));
   addInput(plan, "scalars", "scalars", planformat::DType::F64, {planformat::kNumScalars}, 0, 1);
   return plan;
 }
@@ -91,8 +90,8 @@ void expectPartsAgree(DataSource &source, const planformat::Plan &plan, const pl
       ASSERT_TRUE(source.fill(input, step, 0, part.view).ok());
       const int64_t inner = shape.size() > 1 ? row / shape[1] : 1;
       const int64_t begin = sample * row + (shape.size() > 1 ? offset * inner : 0);
-      EXPECT_EQ(part.values, std::vector<T>(whole.begin() + begin,
-                                            whole.begin() + begin + static_cast<int64_t>(part.values.size())))
+      EXPECT_EQ(part.values,
+                std::vector<T>(whole.begin() + begin, whole.begin() + begin + static_cast<int64_t>(part.values.size())))
           << input.name << " sample " << sample;
     }
   }

@@ -84,7 +84,8 @@ TEST(Synthetic, RealTargetsAreAFunctionOfTheData) {
   auto y = fillAll<float>(*source, plan, plan.inputs[1], 1);
   EXPECT_THAT(x, testing::Each(testing::AllOf(testing::Ge(-1), testing::Le(1))));
   EXPECT_THAT(y, testing::Each(testing::AllOf(testing::Ge(-2), testing::Le(4))));
-  // y = 1 + 3 Σ c x with multiples of 1/4: some choice of six such coefficients explains the first output of every sample.
+  // y = 1 + 3 Σ c x with multiples of 1/4: some choice of six such coefficients explains the first output of every
+  // sample.
   bool explained = false;
   for (int code = 0; code < 9 * 9 * 9 * 9 * 9 * 9 && !explained; ++code) {
     double coefficients[6];

@@ -142,7 +142,8 @@ TEST(TokenFile, RefusesPlansThatAreNoLanguageModels) {
   writeFile(directory / "t.txt", ramp(100));
   std::unique_ptr<DataSource> source;
   planformat::Plan plan = regressionPlan(4);
-  EXPECT_THAT(create(plan, directory / "t.txt", source).message(), HasSubstr("input 'x' [4, 3, 2] of f32 of role 'data'"));
+  EXPECT_THAT(create(plan, directory / "t.txt", source).message(),
+              HasSubstr("input 'x' [4, 3, 2] of f32 of role 'data'"));
 }
 
 TEST(TokenFile, FormatsHaveNames) {

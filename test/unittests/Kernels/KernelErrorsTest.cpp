@@ -91,8 +91,8 @@ TEST(KernelErrors, RotaryOfOtherPositions) {
 
 TEST(KernelErrors, OrdersOfSequences) {
   T x = T::zeros({2, 6, 2, 4}), lse = T::zeros({2, 6, 2});
-  Attributes attention = {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)},
-                          {"sequence_parts", int64_t(2)}};
+  Attributes attention = {
+      {"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)}, {"sequence_parts", int64_t(2)}};
   expectError(run("attention", attention, {x, x, x, T::scalars()}, {x, lse}), StatusCode::Internal,
               "attention: a sequence of 6 has no balanced split into 2 parts");
   expectError(run("attention_grad", attention, {x, x, x, x, x, lse, T::scalars()}, {x, x, x}), StatusCode::Internal,

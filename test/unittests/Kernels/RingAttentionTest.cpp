@@ -39,12 +39,11 @@ struct Problem {
 
   Problem(int64_t s, bool causal, double rate, int64_t parts)
       : q(T::reals({2, s, 2, 3, 4}, 1)), k(T::reals({2, s, 2, 4}, 2)), v(T::reals({2, s, 2, 4}, 3)),
-        grad(T::reals({2, s, 2, 3, 4}, 4)),
-        attributes{{"causal", causal},
-                   {"scale", 0.5},
-                   {"rate", rate},
-                   {"dropout_key", int64_t(5)},
-                   {"sequence_parts", parts}} {}
+        grad(T::reals({2, s, 2, 3, 4}, 4)), attributes{{"causal", causal},
+                                                       {"scale", 0.5},
+                                                       {"rate", rate},
+                                                       {"dropout_key", int64_t(5)},
+                                                       {"sequence_parts", parts}} {}
   int64_t size() const { return q.shape[kSequence]; }
   /// The same with the queries of one shard.
   Problem queries(Range shard) const {
@@ -157,8 +156,8 @@ TEST(RingAttention, TilesLargerThanTheRegisters) {
 TEST(RingAttention, ARowThatNothingIsVisibleToStaysEmpty) {
   Problem p = Problem(8, /*causal=*/true, 0, 1).queries({0, 3});
   Tensors first = forward(p, p.k.slice(kSequence, 4, 2), p.v.slice(kSequence, 4, 2), {DType::F64});
-  Tensors merged = runCpu("attention_merge", {}, {first[0], first[1], first[0], first[1]}, {first[0], first[1]},
-                          {DType::F64});
+  Tensors merged =
+      runCpu("attention_merge", {}, {first[0], first[1], first[0], first[1]}, {first[0], first[1]}, {DType::F64});
   for (double value : merged[0].values)
     EXPECT_EQ(value, 0);
   for (double value : merged[1].values)

@@ -27,8 +27,8 @@ constexpr int64_t kAlignment = 64;
 /// `count` steps on one stream.
 HappensBefore inOrder(size_t count) { return HappensBefore(std::vector<Step>(count)); }
 
-/// The smallest layout: every order of placing the items, each at every offset where a conflicting item ends (an optimal
-/// layout can be pushed down until every item rests on zero or on another).
+/// The smallest layout: every order of placing the items, each at every offset where a conflicting item ends (an
+/// optimal layout can be pushed down until every item rests on zero or on another).
 int64_t smallestBytes(const HappensBefore &order, const std::vector<Item> &items) {
   Conflicts conflicts(order, items);
   std::vector<size_t> sequence(items.size());
@@ -175,7 +175,8 @@ TEST(LayoutVerify, NamesTheOverlap) {
 TEST(LayoutVerify, RefusesUnalignedAndOutside) {
   std::vector<Item> items{{64, 0, {}}};
   EXPECT_EQ(verify(inOrder(1), items, {{8}, 128, 0}, kAlignment), "item 0 at [8, 72) is not aligned to 64");
-  EXPECT_EQ(verify(inOrder(1), items, {{64}, 64, 0}, kAlignment), "item 0 at [64, 128) ends after the region of 64 bytes");
+  EXPECT_EQ(verify(inOrder(1), items, {{64}, 64, 0}, kAlignment),
+            "item 0 at [64, 128) ends after the region of 64 bytes");
   EXPECT_EQ(verify(inOrder(1), items, {{}, 64, 0}, kAlignment), "expected 1 offsets, found 0");
 }
 

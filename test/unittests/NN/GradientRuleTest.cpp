@@ -115,7 +115,8 @@ TEST_P(NNGradient, IsPartialOverWhatTheOperandLacks) {
     if (rule.factors[f].kind == FactorKind::Whole)
       continue;
     const Placement placement = onFactor(rule, rule.factors[f], mesh);
-    const bool streamed = rule.factors[f].kind == FactorKind::Streamed; // Parts of all ranks are seen: nothing is partial.
+    const bool streamed =
+        rule.factors[f].kind == FactorKind::Streamed; // Parts of all ranks are seen: nothing is partial.
     for (unsigned i = 0; i < one.op->getNumOperands(); ++i) {
       SCOPED_TRACE("factor " + rule.factors[f].name + ", operand " + std::to_string(i));
       mlir::Value gradient = one.operandGrads[i];

@@ -219,7 +219,8 @@ TEST(NNRules, CostsAreThoseOfMatrixProducts) {
   for (const RuleCase &entry : ruleCases()) {
     OneOp one(entry.op);
     auto cost = mlir::cast<CostOpInterface>(one.op);
-    bool isMatrix = entry.op.name == "nn.matmul" || entry.op.name == "nn.attention" || entry.op.name == "nn.attention_grad";
+    bool isMatrix =
+        entry.op.name == "nn.matmul" || entry.op.name == "nn.attention" || entry.op.name == "nn.attention_grad";
     EXPECT_EQ(cost.isMatrixOp(), isMatrix) << entry.op.name;
     EXPECT_GE(cost.getFlopsPerPoint(), isMatrix ? 2 : 0);
   }

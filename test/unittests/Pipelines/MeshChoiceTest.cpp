@@ -108,8 +108,10 @@ TEST(MeshChoice, AProductThatIsNotTheWorld) {
   EXPECT_THAT(errorsOf(4, 8, pins).at(0),
               HasSubstr("--tp=2 times --dp=4 is 8, but the cluster has 4 ranks; with --tp=2 use --dp=2"));
   pins.pp = 2, pins.dp = 2;
-  EXPECT_THAT(errorsOf(16, 8, pins).at(0),
-              HasSubstr("--pp=2 times --tp=2 times --dp=2 is 8, but the cluster has 16 ranks; with --pp=2 and --tp=2 use --dp=4"));
+  EXPECT_THAT(
+      errorsOf(16, 8, pins).at(0),
+      HasSubstr(
+          "--pp=2 times --tp=2 times --dp=2 is 8, but the cluster has 16 ranks; with --pp=2 and --tp=2 use --dp=4"));
 }
 
 TEST(MeshChoice, AProductThatDoesNotDivideTheWorld) {

@@ -201,7 +201,9 @@ TEST_F(Export, RefusesElementsThatAPlanDoesNotHave) {
   module = parseSourceString<ModuleOp>(text, &context);
   ASSERT_TRUE(module && schedule()) << messages;
   EXPECT_TRUE(failed(exportPlan(*module, plan)));
-  EXPECT_THAT(messages, testing::HasSubstr("has a tensor of type 'tensor<512xi8>', expected elements of type f32, f64, bf16, f16, i32 or i64"));
+  EXPECT_THAT(messages,
+              testing::HasSubstr(
+                  "has a tensor of type 'tensor<512xi8>', expected elements of type f32, f64, bf16, f16, i32 or i64"));
 }
 
 TEST_F(Export, RefusesAModuleWithoutASchedule) {

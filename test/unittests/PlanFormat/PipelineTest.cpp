@@ -117,9 +117,7 @@ TEST(PipelineFile, Structure) {
               HasSubstr("stage 0, channel 0: buffer is 99, expected 0 to "));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].channels[0].buffers = {}; }),
               HasSubstr("stage 0, channel 0: has no buffers"));
-  EXPECT_THAT(errorAfter([](Plan &p) {
-                p.stages[0].channels[0].buffers = {3, 3};
-              }),
+  EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].channels[0].buffers = {3, 3}; }),
               HasSubstr("stage 0, channel 0: has buffer act.1 twice"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].channels[0].buffers = {1}; }),
               HasSubstr("stage 0, channel 0: buffer tied is of kind parameter, expected activation"));
@@ -396,9 +394,7 @@ TEST(VerifyPipeline, TheNormIsReducedByAll) {
 TEST(VerifyPipeline, PartialOverStagesThatHoldIt) {
   EXPECT_THAT(findingsAfter([](Plan &p) { p.stages[1].buffers[p.parameters[1].gradient].type = 5; }, {.pp = 3}),
               HasSubstr("stage 1, buffer w1.grad: is partial over pp{0,-1}, to which this stage does not belong"));
-  EXPECT_THAT(findingsAfter([](Plan &p) {
-                p.types.push_back({DType::F32, {8}, {{{p.mesh.axis("pp")}}, {}}});
-              }),
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.types.push_back({DType::F32, {8}, {{{p.mesh.axis("pp")}}, {}}}); }),
               HasSubstr("splits a dimension over axis pp, whose coordinates are stages"));
 }
 

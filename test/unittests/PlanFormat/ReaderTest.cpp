@@ -173,7 +173,8 @@ TEST(PlanFile, WrongKinds) {
 }
 
 TEST(PlanFile, AxesThatAreNone) {
-  for (std::string bad : {"tp+2", "tp+", "tp+-1", "tp+1x", "tp{", "tp{}", "tp{1", "tp{1,", "tp{2}", "tp{1,0}", "tp{-2}", "tp:(1)", "xp+1"})
+  for (std::string bad : {"tp+2", "tp+", "tp+-1", "tp+1x", "tp{", "tp{}", "tp{1", "tp{1,", "tp{2}", "tp{1,0}", "tp{-2}",
+                          "tp:(1)", "xp+1"})
     EXPECT_THAT(errorOf(edited("[\"tp\"]", "[\"" + bad + "\"]")), HasSubstr("expected an axis of the mesh")) << bad;
 }
 

@@ -232,14 +232,16 @@ TEST(VerifyProgram, AnInPlaceResultThatNothingMakes) {
 }
 
 TEST(VerifyProgram, ABufferLeftWithAnIntermediateResult) {
-  // The update leaves its result as an alias of the weight: something that should have made the weight of it is missing.
+  // The update leaves its result as an alias of the weight: something that should have made the weight of it is
+  // missing.
   Plan plan = smallPlan();
   Body &update = program(plan, kUpdate);
   BodyBuilder b(plan, update);
   Instruction &sgd = update.instructions[3];
   ASSERT_EQ(sgd.op, "sgd");
   sgd.outputs = {b.alias(1, sgd.inputs[0])};
-  EXPECT_THAT(findings(plan), AllOf(HasSubstr("parameter l0.w: is left with an intermediate result of"), HasSubstr("(sgd")));
+  EXPECT_THAT(findings(plan),
+              AllOf(HasSubstr("parameter l0.w: is left with an intermediate result of"), HasSubstr("(sgd")));
 }
 
 TEST(VerifyProgram, OneBufferUnderTwoTypes) {

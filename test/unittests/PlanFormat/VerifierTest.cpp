@@ -161,8 +161,10 @@ TEST(VerifyPlan, KeysAndValuesOfAttentionAreOnePart) {
     return findings(plan);
   };
   EXPECT_THAT(after(1, 1), testing::Not(HasSubstr("expected one sharding")));
-  EXPECT_THAT(after(1, 0), HasSubstr("has keys of type f32[8x8] [{\"tp\"+1}, {}] with values or gradients of type f32[8x8] [{\"tp\"}, {}], "
-                                     "expected one sharding"));
+  EXPECT_THAT(
+      after(1, 0),
+      HasSubstr("has keys of type f32[8x8] [{\"tp\"+1}, {}] with values or gradients of type f32[8x8] [{\"tp\"}, {}], "
+                "expected one sharding"));
 }
 
 TEST(VerifyPlan, APermuteShiftsTheAxisOfItsRing) {
@@ -290,8 +292,10 @@ TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
   plan.stages.push_back(plan.stages[0]);
   EXPECT_EQ(findings(plan), "");
   plan.stages[1].programs[kUpdate].body.instructions.pop_back();
-  EXPECT_THAT(findings(plan), HasSubstr("(all_reduce, stream 0) of schedule entry 4 (all_reduce sum over pp on stream 0 of f32[] [], "
-                                        "partial={\"pp\":sum}): deadlock: waits for stage 1, which has come to the end of its schedule"));
+  EXPECT_THAT(
+      findings(plan),
+      HasSubstr("(all_reduce, stream 0) of schedule entry 4 (all_reduce sum over pp on stream 0 of f32[] [], "
+                "partial={\"pp\":sum}): deadlock: waits for stage 1, which has come to the end of its schedule"));
 }
 
 } // namespace

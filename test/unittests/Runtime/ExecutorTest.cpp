@@ -200,8 +200,8 @@ TEST(Executor, CollectivesOfUnevenShards) {
   }));
 }
 
-// Blocks go round a ring of three, of which the last holds less (and of the columns nothing): after k hops a rank has the
-// shard that the type with shift k says, and after the last one the peers' sum is that of all blocks.
+// Blocks go round a ring of three, of which the last holds less (and of the columns nothing): after k hops a rank has
+// the shard that the type with shift k says, and after the last one the peers' sum is that of all blocks.
 TEST(Executor, BlocksTravelRoundARing) {
   PlanBuilder builder({{"dp", 2}, {"cp", 3}});
   std::vector<TypeId> rows, columns;
@@ -285,8 +285,8 @@ TEST(Executor, ShortAndEmptyLastMicroBatches) {
   EXPECT_OK(runSteps(builder.finish(), options(4), 1, [&](Executor &executor) {
     for (int64_t m = 0; m < 4; ++m) {
       counts[executor.rank()] += executor.bufferView(loaded, m).extents[0];
-      MODELPAR_RETURN_IF_ERROR(expectBuffer(
-          executor, loaded, [](int64_t i) { return static_cast<double>(i + 1000); }, m));
+      MODELPAR_RETURN_IF_ERROR(
+          expectBuffer(executor, loaded, [](int64_t i) { return static_cast<double>(i + 1000); }, m));
     }
     return Status();
   }));

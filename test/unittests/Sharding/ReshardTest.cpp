@@ -74,9 +74,9 @@ TEST(Reshard, TimeIsSlicedOnly) {
   EXPECT_EQ(pathText(mesh, {8}, {{{mb}}, {}}, {{{}}, {}}), "none");
   EXPECT_EQ(pathText(mesh, {8}, {{{}}, {{mb, ReduceKind::Sum}}}, {{{}}, {}}), "none");
   EXPECT_EQ(pathText(mesh, {8}, {{{}}, {}}, {{{}}, {{dp, ReduceKind::Sum}}}), "none");
-  EXPECT_EQ(pathText(mesh, {8}, {{{}}, {{mb, ReduceKind::Sum}, {dp, ReduceKind::Sum}}},
-                     {{{}}, {{mb, ReduceKind::Sum}}}),
-            "all_reduce \"dp\"");
+  EXPECT_EQ(
+      pathText(mesh, {8}, {{{}}, {{mb, ReduceKind::Sum}, {dp, ReduceKind::Sum}}}, {{{}}, {{mb, ReduceKind::Sum}}}),
+      "all_reduce \"dp\"");
 }
 
 TEST(Reshard, StepsThatAreRefused) {

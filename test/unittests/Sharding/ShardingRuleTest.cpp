@@ -117,8 +117,7 @@ TEST(ShardingRule, PlacementsThatDoNotFit) {
   Mesh mesh = makeMesh();
   OpShardingRule rule = matmul();
   AxisRef tp = mesh.axis("tp");
-  EXPECT_EQ(*validate(rule, {{"z", {tp}}}),
-            "no factor \"z\" in the rule ([b, h], [h, f]) -> ([b, f])  h: reduction");
+  EXPECT_EQ(*validate(rule, {{"z", {tp}}}), "no factor \"z\" in the rule ([b, h], [h, f]) -> ([b, f])  h: reduction");
   EXPECT_EQ(*validate(rule, {{"b", {tp}}, {"f", {tp}}}), "axis \"tp\" is on factors \"b\" and \"f\"");
   EXPECT_NE(validate(rule, {{"b", {{"tp", 1, 2}}}, {"f", {tp}}}), std::nullopt);
   EXPECT_EQ(validate(rule, {{"b", {{"tp", 1, 2}}}, {"f", {{"tp", 2, 2}}}}), std::nullopt);

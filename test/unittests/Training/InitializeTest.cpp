@@ -72,7 +72,8 @@ TEST(Initialize, AnElementDependsOnSeedNameAndIndexAlone) {
     const std::vector<float> all = values(w, 7, 0, 64);
     for (int64_t first : {1, 2, 3, 4, 17})
       for (size_t count : {1, 2, 3, 5, 20})
-        EXPECT_EQ(values(w, 7, first, count), std::vector<float>(all.begin() + first, all.begin() + first + static_cast<int64_t>(count)));
+        EXPECT_EQ(values(w, 7, first, count),
+                  std::vector<float>(all.begin() + first, all.begin() + first + static_cast<int64_t>(count)));
     EXPECT_NE(values(w, 8, 0, 64), all);
     EXPECT_NE(values(parameter("v", kind, 0, 1), 7, 0, 64), all);
   }

@@ -71,7 +71,8 @@ private:
   }
 
   BufferId buffer(std::string name, Buffer::Kind kind, TypeId type) {
-    stage_.buffers.push_back({std::move(name), kind, type, stage_.transientOffset, rounded(maxShardBytes(plan.types[type])), 1, 0});
+    stage_.buffers.push_back(
+        {std::move(name), kind, type, stage_.transientOffset, rounded(maxShardBytes(plan.types[type])), 1, 0});
     stage_.transientOffset += stage_.buffers.back().bytes;
     return static_cast<BufferId>(stage_.buffers.size() - 1);
   }
@@ -83,7 +84,8 @@ private:
     lossSum = buffer("loss.sum", Buffer::Kind::Output, LossSum);
     loss = axes({"dp", "tp"}).empty() ? lossSum : buffer("loss", Buffer::Kind::Output, Scalar0);
     norm = buffer("grad_norm", Buffer::Kind::Output, Scalar0);
-    plan.parameters.push_back({"w", "linear.weight", {o.inputs * o.outputs}, W, {"normal", 0, 0.5}, true, 0, w, gradient, {}});
+    plan.parameters.push_back(
+        {"w", "linear.weight", {o.inputs * o.outputs}, W, {"normal", 0, 0.5}, true, 0, w, gradient, {}});
     forwardBackward();
     update();
     for (int32_t m = 0; m < o.microBatches; ++m)
@@ -106,8 +108,8 @@ private:
 
   void forwardBackward() {
     BodyBuilder b(plan, program(Program::Kind::Backward, "forward-backward"));
-    ValueId x = b.local(X), y = b.local(Y), prediction = b.local(Prediction), part = b.local(Loss), grad = b.local(Prediction),
-            wGrad = b.local(WGrad);
+    ValueId x = b.local(X), y = b.local(Y), prediction = b.local(Prediction), part = b.local(Loss),
+            grad = b.local(Prediction), wGrad = b.local(WGrad);
     b.add(Instruction::Kind::Load, "x", {}, {x});
     b.add(Instruction::Kind::Load, "y", {}, {y});
     b.kernel("matmul", {x, b.buffer(stage_, w)}, {prediction}).attributes["subscripts"] = std::string("bd,de->be");

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// A plan by hand, with the real kernels: prediction = x · weight, squared error, one bucket of gradients, clipping, SGD.
+// A plan by hand, with the real kernels: prediction = x · weight, squared error, one bucket of gradients, clipping,
+// SGD.
 //
 //===----------------------------------------------------------------------===//
 

@@ -79,7 +79,8 @@ TEST(Progress, LinesWithoutATerminal) {
   progress.finish();
   std::fclose(stream);
   std::string text = readFile(directory / "p");
-  EXPECT_THAT(text, HasSubstr("step 1/3 | loss 1.5000 | lr 0.001 | grad norm 2.0000 | 100 tokens/s | memory 3.0 MiB\n"));
+  EXPECT_THAT(text,
+              HasSubstr("step 1/3 | loss 1.5000 | lr 0.001 | grad norm 2.0000 | 100 tokens/s | memory 3.0 MiB\n"));
   EXPECT_THAT(text, HasSubstr("step 3/3"));
   EXPECT_THAT(text, testing::Not(HasSubstr("\r")));
 }

@@ -5,7 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Data, schedule, metrics and progress of the training loop do not allocate between steps, beside the executor's own test.
+// Data, schedule, metrics and progress of the training loop do not allocate between steps, beside the executor's own
+// test.
 //
 //===----------------------------------------------------------------------===//
 
@@ -25,7 +26,8 @@ using namespace modelpar::runtime::test;
 
 namespace {
 
-AllocationCount countAllocations(const TemporaryDirectory &directory, const planformat::Plan &plan, const std::string &data) {
+AllocationCount countAllocations(const TemporaryDirectory &directory, const planformat::Plan &plan,
+                                 const std::string &data) {
   std::string error;
   EXPECT_TRUE(planformat::writePlanFile(directory / "p.plan", plan, error)) << error;
   TrainerOptions options;
@@ -58,7 +60,8 @@ TEST(TrainerAllocation, NoneWithSyntheticData) {
 TEST(TrainerAllocation, NoneInAPipeline) {
   for (schedule::Kind kind : {schedule::Kind::GPipe, schedule::Kind::OneFOneB}) {
     TemporaryDirectory directory;
-    AllocationCount count = countAllocations(directory, planformat::pipelinePlan({.kind = kind, .pp = 4, .microBatches = 8}), "");
+    AllocationCount count =
+        countAllocations(directory, planformat::pipelinePlan({.kind = kind, .pp = 4, .microBatches = 8}), "");
     EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
   }
 }
@@ -66,7 +69,9 @@ TEST(TrainerAllocation, NoneInAPipeline) {
 TEST(TrainerAllocation, NoneWithArrays) {
   TemporaryDirectory directory;
   SafetensorsWriter writer;
-  ASSERT_TRUE(SafetensorsWriter::create(directory / "d.safetensors", {{"x", FileType::F64, {5, 6}}, {"y", FileType::F32, {5, 5}}}, writer).ok());
+  ASSERT_TRUE(SafetensorsWriter::create(directory / "d.safetensors",
+                                        {{"x", FileType::F64, {5, 6}}, {"y", FileType::F32, {5, 5}}}, writer)
+                  .ok());
   ASSERT_TRUE(writer.finish().ok());
   AllocationCount count = countAllocations(directory, linearPlan({2, 2, 2}), directory / "d.safetensors");
   EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;

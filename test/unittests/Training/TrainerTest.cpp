@@ -120,10 +120,12 @@ TEST_F(TrainerTest, TheLossFalls) {
   EXPECT_THAT(stdout_, HasSubstr("rank 0: planned peak"));
 }
 
-/// Every plan starts from the same weights, sees the same batches and gives the same gradients and weights within rounding.
+/// Every plan starts from the same weights, sees the same batches and gives the same gradients and weights within
+/// rounding.
 TEST_F(TrainerTest, EveryPlanTrainsAlike) {
   const Outcome one = run(options(linearPlan({})));
-  for (LinearPlanOptions o : {LinearPlanOptions{2, 1, 1}, {1, 2, 1}, {1, 1, 2}, {2, 2, 2}, {1, 4, 1}, {1, 1, 4}, {3, 2, 1}}) {
+  for (LinearPlanOptions o :
+       {LinearPlanOptions{2, 1, 1}, {1, 2, 1}, {1, 1, 2}, {2, 2, 2}, {1, 4, 1}, {1, 1, 4}, {3, 2, 1}}) {
     TrainerOptions parallel = options(linearPlan(o));
     parallel.streamFuzz = 11;
     const Outcome other = run(parallel);
@@ -240,7 +242,8 @@ TEST_F(TrainerTest, ADryRunRunsNothing) {
 TEST_F(TrainerTest, ArraysFeedIt) {
   SafetensorsWriter writer;
   ASSERT_TRUE(SafetensorsWriter::create(directory_ / "d.safetensors",
-                                        {{"x", FileType::F32, {16, 6}}, {"y", FileType::F32, {16, 5}}}, writer).ok());
+                                        {{"x", FileType::F32, {16, 6}}, {"y", FileType::F32, {16, 5}}}, writer)
+                  .ok());
   auto x = reinterpret_cast<float *>(writer.bytes(*writer.find("x")).data());
   for (int i = 0; i < 96; ++i)
     x[i] = static_cast<float>(i % 7) - 3;
@@ -263,7 +266,8 @@ TEST_F(TrainerTest, NumericsAreChecked) {
   Status status = train(o);
   testing::internal::GetCapturedStderr();
   EXPECT_EQ(status.code(), StatusCode::InvalidInput);
-  EXPECT_THAT(status.message(), testing::ContainsRegex("rank [01], step 1, micro-batch 0, .*: output 0 is not finite at element"));
+  EXPECT_THAT(status.message(),
+              testing::ContainsRegex("rank [01], step 1, micro-batch 0, .*: output 0 is not finite at element"));
 }
 
 /// Rank 0 is busy outside any collective while rank 1 loses patience.

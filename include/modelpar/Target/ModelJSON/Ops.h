@@ -23,7 +23,7 @@ struct OpSpec {
   size_t numInputs;
   size_t numOutputs; ///< 0: as many as the unpacked dimension has members.
   std::vector<std::string_view> attributes;
-  std::string_view form; ///< For messages and docs: `matmul(x, y) -> z`.
+  std::string_view form;        ///< For messages and docs: `matmul(x, y) -> z`.
   size_t numOptionalInputs = 0; ///< After the others.
 };
 

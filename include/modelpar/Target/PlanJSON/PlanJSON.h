@@ -18,8 +18,8 @@
 
 namespace modelpar {
 
-/// Fills everything but what only the command line knows (tool, command, texts, device kind, summary). Fails, with a diagnostic, on
-/// a module that has no schedule or no offsets yet.
+/// Fills everything but what only the command line knows (tool, command, texts, device kind, summary). Fails, with a
+/// diagnostic, on a module that has no schedule or no offsets yet.
 mlir::LogicalResult exportPlan(mlir::ModuleOp module, planformat::Plan &plan);
 
 } // namespace modelpar

@@ -78,9 +78,8 @@ static ParseResult parseModifiers(AsmParser &parser, AxisRef &axis) {
     return failure();
   if (axis.shift < 0)
     return parser.emitError(loc, "expected a shift of at least 0");
-  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalBraces, [&]() -> ParseResult {
-        return parser.parseInteger(axis.subset.emplace_back());
-      }))
+  if (parser.parseCommaSeparatedList(AsmParser::Delimiter::OptionalBraces,
+                                     [&]() -> ParseResult { return parser.parseInteger(axis.subset.emplace_back()); }))
     return failure();
   for (auto [i, coordinate] : llvm::enumerate(axis.subset)) {
     bool isLast = coordinate == -1 && i + 1 == axis.subset.size();

@@ -28,8 +28,8 @@ using namespace modelpar::dist;
 
 namespace {
 
-/// A name that says what the sharding is: `#dp_mb__r__tp` is [{"dp", "mb"}, {}, {"tp"}], `#r__sum_tp` is [{}], partial={"tp":sum}. Aliases may
-/// not end in a digit.
+/// A name that says what the sharding is: `#dp_mb__r__tp` is [{"dp", "mb"}, {}, {"tp"}], `#r__sum_tp` is [{}],
+/// partial={"tp":sum}. Aliases may not end in a digit.
 struct ShardingAlias : OpAsmDialectInterface {
   using OpAsmDialectInterface::OpAsmDialectInterface;
 

@@ -139,8 +139,7 @@ LogicalResult ReshardOp::verify() {
   if (failed(shardings))
     return failure();
   auto shape = cast<RankedTensorType>(getInput().getType()).getShape();
-  sharding::ReshardPath path =
-      sharding::findReshardPath(shardings->mesh, shape.vec(), shardings->from, shardings->to);
+  sharding::ReshardPath path = sharding::findReshardPath(shardings->mesh, shape.vec(), shardings->from, shardings->to);
   return path.error.empty() ? success() : emitOpError() << path.error;
 }
 
@@ -163,9 +162,9 @@ LogicalResult AllGatherOp::verify() {
 }
 
 LogicalResult ReduceScatterOp::verify() {
-  return verifyStep(*this, getInput(), getResult(),
-                    {ReshardStep::Kind::ReduceScatter, getAxes().getValue(), static_cast<int>(getDim()), -1,
-                     toPlain(getKind())});
+  return verifyStep(
+      *this, getInput(), getResult(),
+      {ReshardStep::Kind::ReduceScatter, getAxes().getValue(), static_cast<int>(getDim()), -1, toPlain(getKind())});
 }
 
 LogicalResult AllToAllOp::verify() {
@@ -183,7 +182,8 @@ LogicalResult CollectivePermuteOp::verify() {
     return failure();
   sharding::DimSharding axes = resolve(**mesh, getAxes().getValue());
   const sharding::AxisRef *axis = axes.size() == 1 ? &axes.front() : nullptr;
-  if (!axis || !(*mesh)->isValid(*axis) || axis->name == sharding::kMicroBatchAxis || axis->shift || !axis->subset.empty()) // C3
+  if (!axis || !(*mesh)->isValid(*axis) || axis->name == sharding::kMicroBatchAxis || axis->shift ||
+      !axis->subset.empty()) // C3
     return emitOpError() << "expected one axis of ranks, or a part of one";
   int64_t shift = static_cast<int64_t>(getShift());
   if (shift < 1 || shift >= axis->size) // C4
@@ -261,23 +261,25 @@ LogicalResult StagePartsOp::verify() {
       return failure();
     if (*sharding != *whole || withSharding(cast<RankedTensorType>(part.getType()), **mesh, *whole) !=
                                    withSharding(type, **mesh, *whole)) // C1, C2
-      return emitOpError() << "expected operands like the result without its group, found " << part.getType() << " and " << type;
+      return emitOpError() << "expected operands like the result without its group, found " << part.getType() << " and "
+                           << type;
   }
   if (getStages().size() != getParts().size()) // C3
-    return emitOpError() << "expected one stage per operand, found " << getStages().size() << " stages of " << getParts().size()
-                         << " operands";
+    return emitOpError() << "expected one stage per operand, found " << getStages().size() << " stages of "
+                         << getParts().size() << " operands";
   for (auto [i, stage] : llvm::enumerate(getStages())) {
     bool inGroup = axis.subset.empty() ? stage >= 0 && stage < axis.size : llvm::is_contained(axis.subset, stage);
     if (!inGroup || (i > 0 && stage <= getStages()[i - 1])) // C3
-      return emitOpError() << "expected ascending stages of the group " << sharding::toString(axis, *mesh) << ", found " << stage;
+      return emitOpError() << "expected ascending stages of the group " << sharding::toString(axis, *mesh) << ", found "
+                           << stage;
   }
   return success();
 }
 
 static LogicalResult verifyTransfer(Operation *op, size_t numValues, ArrayAttr names, int64_t peer) {
   if (numValues == 0 || names.size() != numValues) // C1
-    return op->emitOpError() << "expected one name per value and at least one, found " << names.size() << " names of " << numValues
-                             << " values";
+    return op->emitOpError() << "expected one name per value and at least one, found " << names.size() << " names of "
+                             << numValues << " values";
   llvm::DenseSet<Attribute> seen;
   for (Attribute name : names)
     if (!seen.insert(name).second) // C1
@@ -286,8 +288,12 @@ static LogicalResult verifyTransfer(Operation *op, size_t numValues, ArrayAttr n
     return op->emitOpError() << "expected a stage of at least 0, found " << peer;
   return success();
 }
-LogicalResult SendOp::verify() { return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer())); }
-LogicalResult RecvOp::verify() { return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer())); }
+LogicalResult SendOp::verify() {
+  return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer()));
+}
+LogicalResult RecvOp::verify() {
+  return verifyTransfer(*this, getValues().size(), getBuffers(), static_cast<int64_t>(getPeer()));
+}
 
 LogicalResult AssumeOp::verify() {
   auto mesh = requireMesh(*this);

@@ -66,7 +66,7 @@ private:
   const sharding::Mesh &mesh;
   const FactorClasses &classes;
   ClassAxes placed;
-  std::vector<DimSharding> &axes;    ///< Those of `placed`.
+  std::vector<DimSharding> &axes; ///< Those of `placed`.
   std::vector<std::string> &origins;
   DimSharding batchAxes;
   DimSharding summedAxes; ///< The batch's, and the sequence's: what is summed over them leaves its function partial.
@@ -187,7 +187,7 @@ LogicalResult Assigner::placePins(ArrayRef<std::string> pins) {
         if (known && (!mesh.has(axis.name) || mesh.isValid(resolve(mesh, axis))))
           continue;
         emitError(module.getLoc()) << "pin '" << text << "': dimension " << d << ": the mesh has no axis "
-                           << sharding::toString(axis, &mesh) << " for parameters";
+                                   << sharding::toString(axis, &mesh) << " for parameters";
         ok = false;
       }
       llvm::erase_if(dim, [&](const AxisRef &axis) { return !mesh.has(axis.name); });
@@ -249,7 +249,8 @@ LogicalResult Assigner::place(const Pin &pin, StringRef name, const FactorClasse
 
 void Assigner::placeSequence() {
   if (sequenceIds.empty()) {
-    emitWarning(module.getLoc()) << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
+    emitWarning(module.getLoc())
+        << "no input has nn.seq_dim, so there is no sequence for sequence parallelism to split";
     return;
   }
   if (!mesh.has("tp"))
@@ -270,8 +271,12 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
   LogicalResult checkOptions(ModuleOp module) {
     if (ep > 1)
       return emitError(module.getLoc()) << "expert parallelism (ep=" << int64_t(ep) << ") is not supported yet";
-    for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp}, {"cp", cp}, {"ep", ep}, {"dp", dp},
-                              {"tp", tp}, {"micro-batches", microBatches}})
+    for (auto [name, size] : {std::pair<const char *, int64_t>{"pp", pp},
+                              {"cp", cp},
+                              {"ep", ep},
+                              {"dp", dp},
+                              {"tp", tp},
+                              {"micro-batches", microBatches}})
       if (size < 1)
         return emitError(module.getLoc()) << name << "=" << size << ", expected at least 1";
     return success();
@@ -316,8 +321,8 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
   void recordOptions(ModuleOp module, const Assigner &assigner) {
     Builder builder(&getContext());
     module->setAttr("dist.global_batch", builder.getI64IntegerAttr(assigner.globalBatch()));
-    module->setAttr("dist.micro_batch", builder.getI64IntegerAttr(sharding::maxShardExtent(
-                                            assigner.globalBatch(), assigner.splitBatchOver())));
+    module->setAttr("dist.micro_batch", builder.getI64IntegerAttr(sharding::maxShardExtent(assigner.globalBatch(),
+                                                                                           assigner.splitBatchOver())));
     module->setAttr("dist.num_micro_batches", builder.getI64IntegerAttr(microBatches));
     module->setAttr("dist.schedule", builder.getStringAttr(schedule));
   }

@@ -77,7 +77,8 @@ static std::set<int64_t> growingSizes(const FactorClasses &classes, const std::s
   return sizes;
 }
 
-/// What has the sequence in its own order and is not given out by it: its elements would be taken for others. Empty: nothing.
+/// What has the sequence in its own order and is not given out by it: its elements would be taken for others. Empty:
+/// nothing.
 static std::string keepsOrder(func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence) {
   for (const auto &[name, parameter] : classes.parameters())
     for (int d = 0; d < parameter.type.getRank(); ++d)

@@ -26,17 +26,18 @@ inline constexpr llvm::StringLiteral kContextAxis = "cp";
 /// The factor classes of the inputs' sequence dimensions (nn.seq_dim); none without one.
 mlir::FailureOr<std::set<int>> findSequence(mlir::func::FuncOp step, const FactorClasses &classes);
 
-/// Emits an error when the sequence cannot be split over the axis: an op needs it whole, or has it as a streamed factor without the
-/// factor that this is streamed along.
+/// Emits an error when the sequence cannot be split over the axis: an op needs it whole, or has it as a streamed factor
+/// without the factor that this is streamed along.
 mlir::LogicalResult checkSequenceSplits(mlir::func::FuncOp step, const FactorClasses &classes,
                                         const std::set<int> &sequence, const sharding::AxisRef &axis);
 
-/// In how many pairs of chunks the sequence is dealt out for equal work (attribute dist.sequence_parts): the axis' size under a causal
-/// mask, 1 for the order as it is. Emits a remark when a causal sequence cannot be dealt out.
+/// In how many pairs of chunks the sequence is dealt out for equal work (attribute dist.sequence_parts): the axis' size
+/// under a causal mask, 1 for the order as it is. Emits a remark when a causal sequence cannot be dealt out.
 int64_t chooseSequenceParts(mlir::func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
                             const sharding::AxisRef &axis);
 
-/// Marks the ops that read a position on the sequence with the dimension of their operand 0 that it is (dist.sequence_dim).
+/// Marks the ops that read a position on the sequence with the dimension of their operand 0 that it is
+/// (dist.sequence_dim).
 void markPositions(const FactorClasses &classes, const std::set<int> &sequence);
 
 } // namespace modelpar::dist

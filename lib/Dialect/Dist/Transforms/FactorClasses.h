@@ -75,7 +75,8 @@ private:
   void unite(int a, int b, size_t count);
   void addConflict(int a, int b, llvm::function_ref<std::string()> why);
 
-  std::vector<int> parents; ///< Union-find; negative while a node stands alone is not used: roots are their own parents.
+  std::vector<int>
+      parents; ///< Union-find; negative while a node stands alone is not used: roots are their own parents.
   std::vector<int> classes; ///< Class of each node, once numbered.
   std::vector<Info> infos;
   std::vector<OpFactors> ops_;

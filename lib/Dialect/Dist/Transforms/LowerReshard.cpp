@@ -41,7 +41,8 @@ struct DistLowerReshard : dist::impl::DistLowerReshardBase<DistLowerReshard> {
       auto from = cast<RankedTensorType>(op.getInput().getType()), to = cast<RankedTensorType>(op.getType());
       auto [it, isNew] = paths.try_emplace({from, to});
       if (isNew)
-        it->second = sharding::findReshardPath(mesh, from.getShape().vec(), getSharding(mesh, from), getSharding(mesh, to));
+        it->second =
+            sharding::findReshardPath(mesh, from.getShape().vec(), getSharding(mesh, from), getSharding(mesh, to));
       if (!it->second.error.empty()) {
         op.emitOpError() << it->second.error;
         return signalPassFailure();

@@ -72,8 +72,9 @@ LogicalResult Ring::check() {
   for (auto [result, belongsToPart] : llvm::zip_equal(op->getResults(), belongs)) {
     Type element = cast<RankedTensorType>(result.getType()).getElementType();
     if (belongsToPart && op.getContributionType(element) != element)
-      return op->emitOpError() << "the sum of the " << element << " result " << result.getResultNumber() << " over a ring is "
-                               << op.getContributionType(element) << ", and its conversion back is not supported yet";
+      return op->emitOpError() << "the sum of the " << element << " result " << result.getResultNumber()
+                               << " over a ring is " << op.getContributionType(element)
+                               << ", and its conversion back is not supported yet";
   }
   return success();
 }

@@ -55,8 +55,8 @@ static void removeDuplicates(Block &block) {
     if (!isa<AllReduceOp, AllGatherOp, ReduceScatterOp, AllToAllOp, SliceOp>(op))
       continue;
     auto flags = OperationEquivalence::IgnoreLocations;
-    auto hash = static_cast<unsigned>(OperationEquivalence::computeHash(
-        &op, OperationEquivalence::directHashValue, OperationEquivalence::ignoreHashValue, flags));
+    auto hash = static_cast<unsigned>(OperationEquivalence::computeHash(&op, OperationEquivalence::directHashValue,
+                                                                        OperationEquivalence::ignoreHashValue, flags));
     std::vector<Operation *> &bucket = seen[hash];
     auto it = llvm::find_if(bucket,
                             [&](Operation *other) { return OperationEquivalence::isEquivalentTo(&op, other, flags); });

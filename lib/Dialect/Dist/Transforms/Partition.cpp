@@ -62,9 +62,7 @@ private:
 
   /// The operand's value under the sharding, through a reshard where that is another one.
   LogicalResult coerce(OpOperand &operand, const TensorSharding &target);
-  TensorSharding shardingOf(Value value) const {
-    return getSharding(mesh, cast<RankedTensorType>(value.getType()));
-  }
+  TensorSharding shardingOf(Value value) const { return getSharding(mesh, cast<RankedTensorType>(value.getType())); }
   void setSharding(Value value, const TensorSharding &sharding) {
     value.setType(withSharding(cast<RankedTensorType>(value.getType()), mesh, sharding));
   }
@@ -86,7 +84,8 @@ private:
   OpBuilder builder;
   llvm::DenseMap<std::pair<Value, Attribute>, Value> reshards;
   llvm::DenseMap<void *, Operation *> lastAfter;
-  // Of @step: the first op after the loop, and the values that leave the loop, in the order of their first reader there.
+  // Of @step: the first op after the loop, and the values that leave the loop, in the order of their first reader
+  // there.
   Operation *afterLoop = nullptr;
   llvm::SetVector<Value> gradients, outputs;
   StageGroups stageGroups;
@@ -113,8 +112,7 @@ LogicalResult FunctionPartitioner::coerce(OpOperand &operand, const TensorShardi
     return success();
   Value &resharded = reshards[{value, attr}];
   if (!resharded) {
-    sharding::ReshardPath path =
-        sharding::findReshardPath(mesh, type.getShape().vec(), shardingOf(value), target);
+    sharding::ReshardPath path = sharding::findReshardPath(mesh, type.getShape().vec(), shardingOf(value), target);
     if (!path.error.empty()) {
       InFlightDiagnostic diagnostic = operand.getOwner()->emitOpError()
                                       << "operand " << operand.getOperandNumber() << ": " << path.error;
@@ -154,8 +152,8 @@ LogicalResult FunctionPartitioner::partitionCompute(ShardingRuleOpInterface op) 
   return success();
 }
 
-/// A sum over operands counts every element once only when all its operands are sharded over the same axes: one op per set of axes, each
-/// reduced, then added.
+/// A sum over operands counts every element once only when all its operands are sharded over the same axes: one op per
+/// set of axes, each reduced, then added.
 LogicalResult FunctionPartitioner::partitionSum(ShardingRuleOpInterface op, const PlacedOp &placed) {
   if (op->getNumResults() != 1)
     return op->emitOpError() << "is a sum over operands with " << op->getNumResults() << " results, expected one";
@@ -238,9 +236,9 @@ LogicalResult FunctionPartitioner::partitionStageParts(StagePartsOp op) {
   partial.partial = {{group, sharding::ReduceKind::Sum}};
   setSharding(op.getResult(), partial);
   builder.setInsertionPointAfter(op);
-  auto joined = AllReduceOp::create(builder, op.getLoc(),
-                                    TypeRange{withSharding(cast<RankedTensorType>(op.getResult().getType()), mesh, whole)},
-                                    ValueRange{op.getResult()}, makeAxes(builder.getContext(), mesh, {group}), ReduceKind::Sum);
+  auto joined = AllReduceOp::create(
+      builder, op.getLoc(), TypeRange{withSharding(cast<RankedTensorType>(op.getResult().getType()), mesh, whole)},
+      ValueRange{op.getResult()}, makeAxes(builder.getContext(), mesh, {group}), ReduceKind::Sum);
   op.getResult().replaceAllUsesExcept(joined.getOutputs().front(), joined);
   lastAfter[op] = joined;
   return success();
@@ -266,8 +264,8 @@ LogicalResult FunctionPartitioner::partition(Operation &op) {
 // The step: what leaves the micro-batch loop
 //===----------------------------------------------------------------------===//
 
-/// Whatever depends on a parameter's gradient happens after the loop; those ops are moved behind the others. Gradients leave the loop, and
-/// so do returned values that are computed in it.
+/// Whatever depends on a parameter's gradient happens after the loop; those ops are moved behind the others. Gradients
+/// leave the loop, and so do returned values that are computed in it.
 LogicalResult FunctionPartitioner::orderStep() {
   Block &block = function.getBody().front();
   for (Operation &op : block) {
@@ -303,7 +301,8 @@ LogicalResult FunctionPartitioner::orderStep() {
   return success();
 }
 
-/// Accumulates over time right after each definition; then one all_reduce per set of axes joins the gradients, and one the outputs.
+/// Accumulates over time right after each definition; then one all_reduce per set of axes joins the gradients, and one
+/// the outputs.
 LogicalResult FunctionPartitioner::leaveLoop() {
   Block &block = function.getBody().front();
   for (bool gradient : {true, false}) {
@@ -353,7 +352,8 @@ LogicalResult FunctionPartitioner::leaveLoop() {
 
 LogicalResult FunctionPartitioner::run() {
   bool isStep = function.getName() == kStepFunction;
-  if (isStep && (failed(verifyStages(function, mesh)) || failed(splitOverStages(function, mesh, stageGroups)) || failed(orderStep())))
+  if (isStep && (failed(verifyStages(function, mesh)) || failed(splitOverStages(function, mesh, stageGroups)) ||
+                 failed(orderStep())))
     return failure();
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
     if (&op == afterLoop && failed(leaveLoop()))

@@ -21,7 +21,8 @@ using namespace modelpar::dist;
 static bool parseAxis(StringRef text, sharding::AxisRef &axis) {
   auto [name, part] = text.trim().split(':');
   axis.name = name.trim().trim('"').str();
-  if (axis.name.empty() || !all_of(axis.name, [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; }))
+  if (axis.name.empty() ||
+      !all_of(axis.name, [](char c) { return isalnum(static_cast<unsigned char>(c)) || c == '_'; }))
     return false;
   part = part.trim();
   if (part.empty())
@@ -70,8 +71,8 @@ std::optional<Pin> dist::parsePin(StringRef text, std::string &error) {
     if (c != ',' || (depth && i < body.size()))
       continue;
     if (!parseDim(body.slice(begin, i), pin.dims.emplace_back()))
-      return fail("dimension " + std::to_string(pin.dims.size() - 1) + ": expected '-', an axis or '{axis, ...}', found '" +
-                  body.slice(begin, i).trim().str() + "'");
+      return fail("dimension " + std::to_string(pin.dims.size() - 1) +
+                  ": expected '-', an axis or '{axis, ...}', found '" + body.slice(begin, i).trim().str() + "'");
     begin = i + 1;
   }
   return pin;

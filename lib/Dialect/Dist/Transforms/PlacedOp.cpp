@@ -55,7 +55,8 @@ std::optional<std::string> PlacedOp::validate(ShardingRuleOpInterface op, const 
           return "factor \"" + factor.name + "\" must stay whole";
         for (const AxisRef &axis : it->second) {
           if (llvm::any_of(seen, [&](const AxisRef &other) { return sharding::overlap(axis, other); }))
-            return "axis " + sharding::toString(axis, nullptr) + " is on two factors of operand " + std::to_string(index);
+            return "axis " + sharding::toString(axis, nullptr) + " is on two factors of operand " +
+                   std::to_string(index);
           seen.push_back(axis);
         }
       }
@@ -83,7 +84,8 @@ PlacedOp::Passed PlacedOp::passThrough(ArrayRef<Partials> operands) const {
   int group = rule_.operands[first].linearGroup;
   auto refuse = [&](size_t index, const std::string &why) {
     TensorSharding shown{{}, operands[index].empty() ? partial : operands[index]};
-    return Passed{{}, "operand " + std::to_string(index) + " is " + sharding::toString(shown, &mesh).substr(4) + ", " + why};
+    return Passed{
+        {}, "operand " + std::to_string(index) + " is " + sharding::toString(shown, &mesh).substr(4) + ", " + why};
   };
   if (group < 0)
     return refuse(first, "but the op is not linear in it");
@@ -92,8 +94,9 @@ PlacedOp::Passed PlacedOp::passThrough(ArrayRef<Partials> operands) const {
     if (!sameGroup && !other.empty())
       return refuse(index, "as is operand " + std::to_string(first) + ", and the op is not linear in both together");
     if (sameGroup && other != partial)
-      return Passed{{}, "operands " + std::to_string(first) + " and " + std::to_string(index) +
-                            " are added but not partial over the same axes"};
+      return Passed{{},
+                    "operands " + std::to_string(first) + " and " + std::to_string(index) +
+                        " are added but not partial over the same axes"};
   }
   for (const sharding::PartialAxis &axis : partial) {
     if (axis.kind != sharding::ReduceKind::Sum)
@@ -112,9 +115,8 @@ PlacedOp::Passed PlacedOp::passThrough(ArrayRef<Partials> operands) const {
 bool PlacedOp::isJointlyLinear() const {
   if (rule_.operands.size() < 2 || rule_.operands.front().linearGroup < 0)
     return false;
-  return llvm::all_of(rule_.operands, [&](const auto &operand) {
-           return operand.linearGroup == rule_.operands.front().linearGroup;
-         }) &&
+  return llvm::all_of(rule_.operands,
+                      [&](const auto &operand) { return operand.linearGroup == rule_.operands.front().linearGroup; }) &&
          llvm::none_of(rule_.factors,
                        [](const sharding::Factor &factor) { return factor.kind == sharding::FactorKind::Reduction; });
 }
@@ -125,14 +127,15 @@ bool SumPolicy::isOverBatch(const Partials &partials) const {
 
 bool SumPolicy::isShared(const Partials &partials) const {
   return !partials.empty() && llvm::all_of(partials, [&](const sharding::PartialAxis &axis) {
-           return axis.kind == sharding::ReduceKind::Sum && llvm::is_contained(sharedAxes, axis.axis);
-         });
+    return axis.kind == sharding::ReduceKind::Sum && llvm::is_contained(sharedAxes, axis.axis);
+  });
 }
 
 Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const SumPolicy &policy) const {
   bool overBatch = llvm::any_of(operands, [&](const Partials &partials) { return policy.isOverBatch(partials); });
-  bool shared = llvm::any_of(operands, [](const Partials &partials) { return !partials.empty(); }) &&
-                llvm::all_of(operands, [&](const Partials &partials) { return partials.empty() || policy.isShared(partials); });
+  bool shared =
+      llvm::any_of(operands, [](const Partials &partials) { return !partials.empty(); }) &&
+      llvm::all_of(operands, [&](const Partials &partials) { return partials.empty() || policy.isShared(partials); });
   if (overBatch || shared)
     if (Passed passed = passThrough(operands); passed.error.empty())
       return passed.partial;

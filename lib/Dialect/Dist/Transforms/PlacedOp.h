@@ -29,8 +29,8 @@ inline constexpr llvm::StringLiteral kSharedAxesAttr = "dist.shared_axes";
 /// Which sums are joined late, because they are on their way out of the micro-batch loop anyway.
 struct SumPolicy {
   sharding::DimSharding batchAxes; ///< What the batch is split over.
-  /// Parts of axes that some classes do not have, so that their parameters are shared there (key-value heads): gradients of those are
-  /// sums over the part.
+  /// Parts of axes that some classes do not have, so that their parameters are shared there (key-value heads):
+  /// gradients of those are sums over the part.
   sharding::DimSharding sharedAxes;
 
   bool isOverBatch(const Partials &partials) const;
@@ -42,8 +42,8 @@ class PlacedOp {
 public:
   /// The op's rule with the placement in its attribute. Emits an error when there is none, or it does not fit.
   static mlir::FailureOr<PlacedOp> get(ShardingRuleOpInterface op, const sharding::Mesh &mesh);
-  /// Why the placement does not fit the rule; nothing when it fits. A sum over operands has a factor of its own for every operand's
-  /// dimension, so an axis may be on several.
+  /// Why the placement does not fit the rule; nothing when it fits. A sum over operands has a factor of its own for
+  /// every operand's dimension, so an axis may be on several.
   static std::optional<std::string> validate(ShardingRuleOpInterface op, const sharding::OpShardingRule &rule,
                                              const sharding::Placement &placement);
 
@@ -65,10 +65,12 @@ public:
   };
   /// What goes through the op when its operands are partial over these axes.
   Passed passThrough(llvm::ArrayRef<Partials> operands) const;
-  /// True when the op only adds its operands up: all of them, two at least, are in one linear group, and nothing is reduced.
+  /// True when the op only adds its operands up: all of them, two at least, are in one linear group, and nothing is
+  /// reduced.
   bool isJointlyLinear() const;
-  /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch, or over shared axes
-  /// alone, passes every op that is linear in it. Other partials pass only sums of values that are all partial over the axis.
+  /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch, or
+  /// over shared axes alone, passes every op that is linear in it. Other partials pass only sums of values that are all
+  /// partial over the axis.
   Partials passByPolicy(llvm::ArrayRef<Partials> operands, const SumPolicy &policy) const;
   /// For a sum over operands: the same op on some of them, under the same placement, before it is given its types.
   ShardingRuleOpInterface buildPartOfSum(mlir::OpBuilder &builder, llvm::ArrayRef<unsigned> members) const;

@@ -42,9 +42,9 @@ void SequenceParallel::notePartials(const FactorClasses::OpFactors &op) {
 
 /// Two matrices that read one value give its gradient as two sums: they are added first and joined once.
 bool SequenceParallel::addsPartials(const FactorClasses::OpFactors &op) const {
-  return PlacedOp(op.op, op.rule, {}, mesh).isJointlyLinear() &&
-         llvm::all_of(op.op->getOperands(),
-                      [&](Value operand) { return operand.hasOneUse() && partials.contains(operand); });
+  return PlacedOp(op.op, op.rule, {}, mesh).isJointlyLinear() && llvm::all_of(op.op->getOperands(), [&](Value operand) {
+           return operand.hasOneUse() && partials.contains(operand);
+         });
 }
 
 int SequenceParallel::chooseFactor(const FactorClasses::OpFactors &op) const {

@@ -22,8 +22,8 @@ namespace modelpar::dist {
 
 class SequenceParallel {
 public:
-  /// `axes` by class, as everything else decided them; `sequence` are the classes of the inputs' sequence dimension; `over` is the axis of
-  /// tensor parallelism, in the parts that it has everywhere.
+  /// `axes` by class, as everything else decided them; `sequence` are the classes of the inputs' sequence dimension;
+  /// `over` is the axis of tensor parallelism, in the parts that it has everywhere.
   SequenceParallel(const FactorClasses &classes, llvm::ArrayRef<sharding::DimSharding> axes, std::set<int> sequence,
                    const sharding::Mesh &mesh, sharding::DimSharding over)
       : classes(classes), axes(axes), sequence(std::move(sequence)), mesh(mesh), over(std::move(over)) {}
@@ -57,7 +57,7 @@ private:
   llvm::ArrayRef<sharding::DimSharding> axes;
   std::set<int> sequence;
   const sharding::Mesh &mesh;
-  sharding::DimSharding over; ///< The axis, or its parts.
+  sharding::DimSharding over;           ///< The axis, or its parts.
   llvm::DenseSet<mlir::Value> partials; ///< Sums over the axis that are not joined yet.
   llvm::DenseMap<mlir::Operation *, int> factors;
 

@@ -56,17 +56,19 @@ FailureOr<std::vector<BlockCall>> dist::readCalls(func::FuncOp step) {
     StringRef block = op.getCallee();
     std::optional<CallRole> role = roleOf(block);
     if (!role)
-      return op.emitOpError() << "calls @" << op.getCallee()
-                              << ", expected a function named BLOCK.forward, BLOCK.backward_input, BLOCK.backward_weight or "
-                                 "BLOCK.update";
+      return op.emitOpError()
+             << "calls @" << op.getCallee()
+             << ", expected a function named BLOCK.forward, BLOCK.backward_input, BLOCK.backward_weight or "
+                "BLOCK.update";
     auto instance = op->getAttrOfType<IntegerAttr>("nn.instance");
     calls.push_back({op, *role, block, instance ? instance.getInt() : 0});
   }
   return calls;
 }
 
-/// For every call the index of its forward call (for an update: of the call that is the first to use its parameters, which gave it its
-/// name). Calls of one block and instance have the same roles, and backward calls come in reverse order.
+/// For every call the index of its forward call (for an update: of the call that is the first to use its parameters,
+/// which gave it its name). Calls of one block and instance have the same roles, and backward calls come in reverse
+/// order.
 static FailureOr<std::vector<size_t>> matchForward(ArrayRef<BlockCall> calls) {
   std::map<std::pair<StringRef, int64_t>, std::vector<size_t>> forward;
   for (auto [index, call] : llvm::enumerate(calls))
@@ -90,8 +92,8 @@ static FailureOr<std::vector<size_t>> matchForward(ArrayRef<BlockCall> calls) {
   return result;
 }
 
-/// The calls, parameters and whatever else has no operands that reach an op through anything but calls: a gathered parameter is still that
-/// parameter.
+/// The calls, parameters and whatever else has no operands that reach an op through anything but calls: a gathered
+/// parameter is still that parameter.
 static llvm::SetVector<Operation *> findSources(Operation *op) {
   llvm::SetVector<Operation *> sources;
   llvm::DenseSet<Operation *> seen;
@@ -164,8 +166,10 @@ static std::vector<double> callTimes(ArrayRef<BlockCall> calls, ArrayRef<size_t>
       continue;
     func::CallOp op = call.op;
     auto [it, isNew] = functions.try_emplace(op.getCallee(), 0.0);
-    if (auto callee = isNew ? SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, op.getCalleeAttr()) : func::FuncOp())
-      callee.walk([&, time = &it->second](ShardingRuleOpInterface inner) { *time += opTime(inner, mesh, flopsPerByte); });
+    if (auto callee =
+            isNew ? SymbolTable::lookupNearestSymbolFrom<func::FuncOp>(op, op.getCalleeAttr()) : func::FuncOp())
+      callee.walk(
+          [&, time = &it->second](ShardingRuleOpInterface inner) { *time += opTime(inner, mesh, flopsPerByte); });
     times[forwardOf[index]] += it->second;
   }
   return times;
@@ -187,10 +191,11 @@ LogicalResult dist::assignStages(func::FuncOp step, const sharding::Mesh &mesh, 
     }
   const int64_t stages = numStages(mesh);
   if (static_cast<int64_t>(times.size()) < stages)
-    return emitError(step.getLoc()) << "pp=" << stages << " needs " << stages - 1 << " cut points, the model has "
-                                    << std::max<int64_t>(static_cast<int64_t>(times.size()) - 1, 0)
-                                    << ": it can be cut between its " << times.size()
-                                    << " blocks, and every stage needs one of its own (blocks are split where a single tensor crosses)";
+    return emitError(step.getLoc())
+           << "pp=" << stages << " needs " << stages - 1 << " cut points, the model has "
+           << std::max<int64_t>(static_cast<int64_t>(times.size()) - 1, 0) << ": it can be cut between its "
+           << times.size()
+           << " blocks, and every stage needs one of its own (blocks are split where a single tensor crosses)";
   std::vector<int> cut = sharding::cutContiguous(times, static_cast<int>(stages));
   Builder builder(step.getContext());
   auto setStage = [&](func::CallOp op, int64_t stage) {
@@ -212,8 +217,9 @@ static LogicalResult verifyFlow(const BlockCall &call) {
   func::CallOp op = call.op;
   for (Operation *source : findSources(op))
     if (isa<func::CallOp>(source) && stageOf(source) > stageOf(op)) {
-      InFlightDiagnostic error = op.emitOpError() << "runs in stage " << stageOf(op) << " and uses a result of stage "
-                                                  << stageOf(source) << ", expected activations to flow to later stages";
+      InFlightDiagnostic error = op.emitOpError()
+                                 << "runs in stage " << stageOf(op) << " and uses a result of stage " << stageOf(source)
+                                 << ", expected activations to flow to later stages";
       error.attachNote(source->getLoc()) << "the result is made here";
       return error;
     }
@@ -235,7 +241,8 @@ LogicalResult dist::verifyStages(func::FuncOp step, const sharding::Mesh &mesh) 
     auto stage = call.op->getAttrOfType<IntegerAttr>(DistDialect::getStageAttrName());
     if (!stage || stage.getInt() < 0 || stage.getInt() >= stages)
       return call.op.emitOpError() << "expected attribute \"" << DistDialect::getStageAttrName() << "\" from 0 to "
-                                   << stages - 1 << ", found " << (stage ? Attribute(stage) : StringAttr::get(step.getContext(), "none"));
+                                   << stages - 1 << ", found "
+                                   << (stage ? Attribute(stage) : StringAttr::get(step.getContext(), "none"));
     if (call.role == CallRole::Forward)
       used.insert(stage.getInt());
   }
@@ -253,15 +260,17 @@ LogicalResult dist::verifyStages(func::FuncOp step, const sharding::Mesh &mesh) 
     int64_t expected = stageOf((*calls)[(*forwardOf)[index]].op);
     if (call.role != CallRole::Update) {
       if (stageOf(call.op) != expected)
-        return call.op.emitOpError() << "runs in stage " << stageOf(call.op) << ", its forward call in stage " << expected;
+        return call.op.emitOpError() << "runs in stage " << stageOf(call.op) << ", its forward call in stage "
+                                     << expected;
       continue;
     }
     for (Operation *source : findSources(call.op)) {
       auto use = dyn_cast<ParameterUseOpInterface>(source);
       auto found = use ? uses.find(use.getParameter()) : uses.end();
       if (found != uses.end() && stageOf(call.op) != *found->second.begin())
-        return call.op.emitOpError() << "runs in stage " << stageOf(call.op) << ", the first stage that uses parameter @"
-                                     << use.getParameter() << " is " << *found->second.begin();
+        return call.op.emitOpError() << "runs in stage " << stageOf(call.op)
+                                     << ", the first stage that uses parameter @" << use.getParameter() << " is "
+                                     << *found->second.begin();
     }
   }
   return success();

@@ -39,16 +39,18 @@ int64_t numStages(const sharding::Mesh &mesh);
 /// The stage of a call of @step; 0 when it has none.
 int64_t stageOf(mlir::Operation *call);
 
-/// Stages whose forward calls use each parameter, by its symbol, in the order of first use. The first of a set owns the parameter; the
-/// others hold replicas.
+/// Stages whose forward calls use each parameter, by its symbol, in the order of first use. The first of a set owns the
+/// parameter; the others hold replicas.
 llvm::MapVector<llvm::StringRef, std::set<int64_t>> parameterStages(llvm::ArrayRef<BlockCall> calls);
 
-/// Writes dist.stage on all calls of @step. The time of a call is that of its ops under their placements, forward and backward: for
-/// each the longer of its operations and `flopsPerByte` times its bytes. Emits an error when there are fewer forward calls than stages.
+/// Writes dist.stage on all calls of @step. The time of a call is that of its ops under their placements, forward and
+/// backward: for each the longer of its operations and `flopsPerByte` times its bytes. Emits an error when there are
+/// fewer forward calls than stages.
 mlir::LogicalResult assignStages(mlir::func::FuncOp step, const sharding::Mesh &mesh, double flopsPerByte);
 
-/// The stages of @step, as decided or edited by hand: every call has one in range, every stage has a forward call, activations flow to the
-/// same or later stages, backward calls run where their forward call does and updates in the first stage that uses their parameters.
+/// The stages of @step, as decided or edited by hand: every call has one in range, every stage has a forward call,
+/// activations flow to the same or later stages, backward calls run where their forward call does and updates in the
+/// first stage that uses their parameters.
 mlir::LogicalResult verifyStages(mlir::func::FuncOp step, const sharding::Mesh &mesh);
 
 } // namespace modelpar::dist

@@ -55,7 +55,8 @@ public:
 private:
   using ByStage = std::map<int64_t, SmallVector<unsigned>>;
 
-  /// The stage where a value is made: of its call; of what is made of several values, the earliest stage (gradients flow to earlier ones).
+  /// The stage where a value is made: of its call; of what is made of several values, the earliest stage (gradients
+  /// flow to earlier ones).
   int64_t stageOfValue(Value value) {
     Operation *op = value.getDefiningOp();
     if (!op)
@@ -80,7 +81,8 @@ private:
     return members;
   }
 
-  Value buildParts(Operation *before, Type type, const std::map<int64_t, Value> &parts, const std::set<int64_t> &stages) {
+  Value buildParts(Operation *before, Type type, const std::map<int64_t, Value> &parts,
+                   const std::set<int64_t> &stages) {
     SmallVector<Value> values;
     SmallVector<int64_t> indices;
     for (auto [stage, value] : parts) {
@@ -106,7 +108,8 @@ private:
       if (failed(placed))
         return failure();
       if (!placed->isJointlyLinear())
-        return sum->emitOpError() << "makes the gradient of parameter @" << use.getParameter() << ", expected a call or a sum";
+        return sum->emitOpError() << "makes the gradient of parameter @" << use.getParameter()
+                                  << ", expected a call or a sum";
       for (const auto &[stage, members] : byStage(sum->getOperands())) {
         Value &part = parts[stage];
         part = sum->getOperand(members.front());
@@ -129,7 +132,8 @@ private:
       if (user->isBeforeInBlock(first))
         first = user;
     Value joined = buildParts(first, gradient.getType(), parts, stages);
-    gradient.replaceUsesWithIf(joined, [&](OpOperand &operand) { return operand.getOwner() != joined.getDefiningOp(); });
+    gradient.replaceUsesWithIf(joined,
+                               [&](OpOperand &operand) { return operand.getOwner() != joined.getDefiningOp(); });
     if (sum && sum->use_empty()) {
       stagesOf.erase(sum); // Its address may be that of the next op.
       sum->erase();

@@ -23,7 +23,8 @@ namespace modelpar::dist {
 /// The stages that each dist.stage_parts is a sum over: the axis "pp" or a subset of it.
 using StageGroups = llvm::DenseMap<mlir::Operation *, sharding::AxisRef>;
 
-/// Splits the sums of @step whose operands are made by several stages, before types have shardings. Calls have their stages.
+/// Splits the sums of @step whose operands are made by several stages, before types have shardings. Calls have their
+/// stages.
 mlir::LogicalResult splitOverStages(mlir::func::FuncOp step, const sharding::Mesh &mesh, StageGroups &groups);
 
 /// Every part is made in the stage it is said to be of.

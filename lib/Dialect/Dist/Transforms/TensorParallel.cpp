@@ -32,7 +32,8 @@ static std::vector<double> savedWork(const FactorClasses &classes, const DimShar
       flops *= static_cast<double>(factor.size);
     for (auto [i, factor] : llvm::enumerate(factors.rule.factors)) {
       double largest = static_cast<double>(sharding::maxShardExtent(factor.size, axes));
-      work[classes.classOf(factors, i)] += flops * (1 - largest / static_cast<double>(std::max<int64_t>(factor.size, 1)));
+      work[classes.classOf(factors, i)] +=
+          flops * (1 - largest / static_cast<double>(std::max<int64_t>(factor.size, 1)));
     }
   }
   return work;
@@ -142,8 +143,8 @@ int64_t TensorParallel::majorSize() const {
   return largest;
 }
 
-/// Small classes that the major part divides get it alone, and what conflicts with them the minor part. False, and nothing is placed,
-/// when nothing can have the minor part.
+/// Small classes that the major part divides get it alone, and what conflicts with them the minor part. False, and
+/// nothing is placed, when nothing can have the minor part.
 bool TensorParallel::cut(int64_t size) {
   const DimSharding partsBefore = parts;
   const std::vector<DimSharding> axesBefore = placed.axes;

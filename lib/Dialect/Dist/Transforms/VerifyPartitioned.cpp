@@ -190,8 +190,7 @@ private:
   LogicalResult checkParameterUse(ParameterUseOpInterface op) {
     ShardingAttr expected = storage.lookup(op.getParameter()), found = getSharding(op.getParameterValue().getType());
     if (!expected)
-      return op->emitOpError() << "parameter @" << op.getParameter() << " has no "
-                               << DistDialect::getStorageAttrName();
+      return op->emitOpError() << "parameter @" << op.getParameter() << " has no " << DistDialect::getStorageAttrName();
     if (found != expected)
       return op->emitOpError() << "value is " << show(resolve(mesh, found)) << ", parameter @" << op.getParameter()
                                << " is stored as " << show(resolve(mesh, expected));

@@ -98,8 +98,9 @@ LogicalResult Writer::findResults(ShardingRuleOpInterface op, ValuePartials &par
   return success();
 }
 
-/// A result that was summed over the batch (a gradient of a parameter, the loss) leaves the function partial, also over the ranks that
-/// share its sequence; so does what is partial over shared axes alone, unless they split its sequence; every other result is whole.
+/// A result that was summed over the batch (a gradient of a parameter, the loss) leaves the function partial, also over
+/// the ranks that share its sequence; so does what is partial over shared axes alone, unless they split its sequence;
+/// every other result is whole.
 LogicalResult Writer::findResults(Signature &signature) {
   ValuePartials partials;
   for (auto [argument, partial] : llvm::zip_equal(signature.function.getArguments(), signature.arguments))
@@ -114,7 +115,8 @@ LogicalResult Writer::findResults(Signature &signature) {
     Partials partial = partials.lookup(value);
     bool isSplit = sequence && sequence->dimOfResult(signature.function, i, value) >= 0;
     bool areSums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
-    bool leaves = sums.isOverBatch(partial) || (sums.isShared(partial) && !isSplit) || (sequence && isSummedOverBatch(value));
+    bool leaves =
+        sums.isOverBatch(partial) || (sums.isShared(partial) && !isSplit) || (sequence && isSummedOverBatch(value));
     if (!leaves || !areSums)
       partial.clear();
     signature.results.push_back(std::move(partial));
@@ -122,8 +124,8 @@ LogicalResult Writer::findResults(Signature &signature) {
   return success();
 }
 
-/// One walk over the step: the arguments of the functions that it calls, then their results. True when an argument turned out whole
-/// that an earlier call, or an earlier walk, had partial.
+/// One walk over the step: the arguments of the functions that it calls, then their results. True when an argument
+/// turned out whole that an earlier call, or an earlier walk, had partial.
 FailureOr<bool> Writer::visitStep(func::FuncOp step) {
   // A gradient of a parameter is joined before the functions after the loop read it.
   llvm::DenseSet<Value> gradients;
@@ -216,12 +218,13 @@ void Writer::writeFunction(const Signature &signature) {
     return makeSharding(module.getContext(), mesh, std::move(sharding));
   };
   for (auto [i, argument] : llvm::enumerate(function.getArguments()))
-    function.setArgAttr(i, DistDialect::getShardingAttrName(),
-                        attr(shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1), signature.arguments[i]));
+    function.setArgAttr(
+        i, DistDialect::getShardingAttrName(),
+        attr(shardingOf(argument, sequence ? sequence->dimOfArgument(argument) : -1), signature.arguments[i]));
   for (auto [i, value] : llvm::enumerate(function.getBody().front().getTerminator()->getOperands()))
-    function.setResultAttr(i, DistDialect::getShardingAttrName(),
-                           attr(shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1),
-                                signature.results[i]));
+    function.setResultAttr(
+        i, DistDialect::getShardingAttrName(),
+        attr(shardingOf(value, sequence ? sequence->dimOfResult(function, i, value) : -1), signature.results[i]));
 }
 
 LogicalResult Writer::write() {

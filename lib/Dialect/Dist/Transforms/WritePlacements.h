@@ -13,8 +13,8 @@
 
 namespace modelpar::dist {
 
-/// Writes phase sharded's attributes: dist.placement on ops, dist.storage on parameters, dist.sharding on arguments and results of
-/// functions. `sequence`: null without sequence parallelism.
+/// Writes phase sharded's attributes: dist.placement on ops, dist.storage on parameters, dist.sharding on arguments and
+/// results of functions. `sequence`: null without sequence parallelism.
 mlir::LogicalResult writePlacements(mlir::ModuleOp module, const sharding::Mesh &mesh, const ClassAxes &placed,
                                     const SumPolicy &sums, const SequenceParallel *sequence);
 

@@ -145,10 +145,10 @@ Gradients AttentionOp::buildGradient(OpBuilder &builder, ValueRange resultGrads,
     emitOpError() << "is not differentiable in its operand 'mask', which depends on a parameter";
     return {};
   }
-  auto op = AttentionGradOp::create(builder, getLoc(), getQuery().getType(), getKey().getType(), getValue().getType(),
-                                    resultGrads[0], getQuery(), getKey(), getValue(), getResult(), getLse(),
-                                    getScalars(), getMask(), getCausalAttr(), getScaleAttr(), getRateAttr(),
-                                    getDropoutKeyAttr());
+  auto op =
+      AttentionGradOp::create(builder, getLoc(), getQuery().getType(), getKey().getType(), getValue().getType(),
+                              resultGrads[0], getQuery(), getKey(), getValue(), getResult(), getLse(), getScalars(),
+                              getMask(), getCausalAttr(), getScaleAttr(), getRateAttr(), getDropoutKeyAttr());
   Gradients grads(getNumOperands());
   std::pair<unsigned, Value> gradients[] = {{0, op.getQueryGrad()}, {1, op.getKeyGrad()}, {2, op.getValueGrad()}};
   for (auto [operand, gradient] : gradients)

@@ -283,7 +283,8 @@ OpShardingRule RotaryOp::getShardingRule() {
 namespace {
 /// Shapes of the tensors of attention; q of rank 4 has no r.
 struct AttentionDims {
-  /// `op`: nn.attention, or with `backward` its gradient, where s and r are summed over by the gradients of key and value.
+  /// `op`: nn.attention, or with `backward` its gradient, where s and r are summed over by the gradients of key and
+  /// value.
   template <typename Op> AttentionDims(RuleBuilder &rule, Op op, bool backward) {
     const bool causal = op.getCausal(), dropout = op.getRate().convertToDouble() > 0;
     ArrayRef<int64_t> shape = shapeOf(op.getQuery());

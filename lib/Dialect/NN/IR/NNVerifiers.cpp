@@ -381,8 +381,8 @@ static LogicalResult verifyMask(Operation *op, Value query, Value key, Value mas
   Shape found = shapeOf(mask), q = shapeOf(query);
   int64_t full[] = {q[0], q[1], shapeOf(key)[1]};
   if (found != Shape(full) && found != Shape(full).drop_front())
-    return op->emitOpError() << "mask has shape " << toString(found) << ", expected " << toString(Shape(full).drop_front())
-                             << " or " << toString(full);
+    return op->emitOpError() << "mask has shape " << toString(found) << ", expected "
+                             << toString(Shape(full).drop_front()) << " or " << toString(full);
   return requireElement(op, "mask", mask, getStatisticsType(elementOf(query)));
 }
 

@@ -24,9 +24,8 @@ using namespace modelpar::plan;
 static ParseResult parseArguments(OpAsmParser &parser, StringRef keyword, SmallVectorImpl<OpAsmParser::Argument> &all) {
   if (parser.parseKeyword(keyword))
     return failure();
-  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren, [&] {
-    return parser.parseArgument(all.emplace_back(), /*allowType=*/true);
-  });
+  return parser.parseCommaSeparatedList(AsmParser::Delimiter::Paren,
+                                        [&] { return parser.parseArgument(all.emplace_back(), /*allowType=*/true); });
 }
 
 ParseResult BlockOp::parse(OpAsmParser &parser, OperationState &result) {
@@ -36,7 +35,8 @@ ParseResult BlockOp::parse(OpAsmParser &parser, OperationState &result) {
   if (parser.parseSymbolName(name, getSymNameAttrName(result.name), result.attributes) ||
       parseArguments(parser, "ins", arguments))
     return failure();
-  result.addAttribute(getNumInputsAttrName(result.name), builder.getI32IntegerAttr(static_cast<int32_t>(arguments.size())));
+  result.addAttribute(getNumInputsAttrName(result.name),
+                      builder.getI32IntegerAttr(static_cast<int32_t>(arguments.size())));
   if (parseArguments(parser, "outs", arguments))
     return failure();
   if (succeeded(parser.parseOptionalKeyword("frame"))) {

@@ -76,14 +76,15 @@ void AxisAttr::print(AsmPrinter &printer) const {
   printer << ">";
 }
 
-LogicalResult AxisAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name, int64_t preSize, int64_t size,
-                               ArrayRef<int64_t> subset) {
+LogicalResult AxisAttr::verify(function_ref<InFlightDiagnostic()> emitError, StringRef name, int64_t preSize,
+                               int64_t size, ArrayRef<int64_t> subset) {
   if (name.empty())
     return emitError() << "expected the name of a mesh axis, found an empty string";
   if (preSize < 1 || size < 1)
     return emitError() << "expected positive sizes of axis \"" << name << "\", found " << preSize << " and " << size;
   for (auto [i, coordinate] : llvm::enumerate(subset))
     if (coordinate < 0 || coordinate >= size || (i > 0 && coordinate <= subset[i - 1]))
-      return emitError() << "expected ascending coordinates below " << size << " along axis \"" << name << "\", found " << coordinate;
+      return emitError() << "expected ascending coordinates below " << size << " along axis \"" << name << "\", found "
+                         << coordinate;
   return success();
 }

@@ -85,10 +85,12 @@ LogicalResult BufferOp::verify() {
 }
 
 /// C1 of tables of one stage: the buffer is there and of this stage.
-static FailureOr<BufferOp> lookUpBufferOf(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name, uint32_t stage) {
+static FailureOr<BufferOp> lookUpBufferOf(Operation *op, SymbolTableCollection &symbols, FlatSymbolRefAttr name,
+                                          uint32_t stage) {
   FailureOr<BufferOp> buffer = lookUpBuffer(op, symbols, name);
   if (succeeded(buffer) && buffer->getStage() != stage)
-    return op->emitOpError() << "expected a buffer of stage " << stage << ", found " << name << " of stage " << buffer->getStage();
+    return op->emitOpError() << "expected a buffer of stage " << stage << ", found " << name << " of stage "
+                             << buffer->getStage();
   return buffer;
 }
 
@@ -104,10 +106,12 @@ LogicalResult ReplicaOp::verifySymbolUses(SymbolTableCollection &symbols) {
     if (parameter.getName() != getParameter() || parameter.getStage() == getStage())
       continue;
     if (parameter.getState().size() != getState().size()) // C2
-      return emitOpError() << "expected " << parameter.getState().size() << " state buffers, found " << getState().size();
+      return emitOpError() << "expected " << parameter.getState().size() << " state buffers, found "
+                           << getState().size();
     return success();
   }
-  return emitOpError() << "expected the name of a plan.parameter of another stage, found \"" << getParameter() << "\""; // C3
+  return emitOpError() << "expected the name of a plan.parameter of another stage, found \"" << getParameter()
+                       << "\""; // C3
 }
 
 LogicalResult ChannelOp::verifySymbolUses(SymbolTableCollection &symbols) {
@@ -151,8 +155,8 @@ LogicalResult ScheduleOp::verify() {
     expected += isList ? channels.size() : 1;
   }
   if (expected != getMicroBatches().size()) // C1
-    return emitOpError() << "expected one micro-batch per program run and channel, found " << expected << " of these and "
-                         << getMicroBatches().size() << " micro-batches";
+    return emitOpError() << "expected one micro-batch per program run and channel, found " << expected
+                         << " of these and " << getMicroBatches().size() << " micro-batches";
   return success();
 }
 
@@ -161,12 +165,13 @@ LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) { // 
     if (!found)
       return emitOpError() << "expected the name of a plan." << what << ", found @" << name.getValue();
     if (found.getStage() != getStage())
-      return emitOpError() << "expected " << what << "s of stage " << getStage() << ", found @" << name.getValue() << " of stage "
-                           << found.getStage();
+      return emitOpError() << "expected " << what << "s of stage " << getStage() << ", found @" << name.getValue()
+                           << " of stage " << found.getStage();
     return success();
   };
   for (const Entry &entry : getSchedule()) {
-    if (entry.program && failed(check(entry.program, symbols.lookupNearestSymbolFrom<ProgramOp>(*this, entry.program), "program")))
+    if (entry.program &&
+        failed(check(entry.program, symbols.lookupNearestSymbolFrom<ProgramOp>(*this, entry.program), "program")))
       return failure();
     for (StringAttr channel : entry.channels)
       if (failed(check(channel, symbols.lookupNearestSymbolFrom<ChannelOp>(*this, channel), "channel")))
@@ -267,7 +272,8 @@ LogicalResult CollectiveOp::verify() {
   CollectiveKind kind = getKind();
   bool reduces = kind == CollectiveKind::all_reduce || kind == CollectiveKind::reduce_scatter;
   if (reduces != getReduce().has_value()) // C3
-    return emitOpError() << (reduces ? "expected" : "expected no") << " 'reduce' with " << stringifyCollectiveKind(kind);
+    return emitOpError() << (reduces ? "expected" : "expected no") << " 'reduce' with "
+                         << stringifyCollectiveKind(kind);
   if (reduces && *getReduce() != "sum" && *getReduce() != "max" && *getReduce() != "lse") // C3
     return emitOpError() << "expected 'reduce' to be \"sum\", \"max\" or \"lse\", found \"" << *getReduce() << "\"";
   bool permutes = kind == CollectiveKind::collective_permute;
@@ -275,9 +281,11 @@ LogicalResult CollectiveOp::verify() {
   if (hasDim != getDim().has_value()) // C4
     return emitOpError() << (hasDim ? "expected" : "expected no") << " 'dim' with " << stringifyCollectiveKind(kind);
   if (hasSource != getSourceDim().has_value()) // C5
-    return emitOpError() << (hasSource ? "expected" : "expected no") << " 'from' with " << stringifyCollectiveKind(kind);
+    return emitOpError() << (hasSource ? "expected" : "expected no") << " 'from' with "
+                         << stringifyCollectiveKind(kind);
   if (permutes != getShift().has_value()) // C6
-    return emitOpError() << (permutes ? "expected" : "expected no") << " 'shift' with " << stringifyCollectiveKind(kind);
+    return emitOpError() << (permutes ? "expected" : "expected no") << " 'shift' with "
+                         << stringifyCollectiveKind(kind);
   if (permutes) { // C6
     int64_t size = cast<AxisAttr>(getAxes()[0]).getSize(), shift = static_cast<int64_t>(*getShift());
     if (getAxes().size() != 1 || shift < 1 || shift >= size)
@@ -304,8 +312,8 @@ LogicalResult CallOp::verifySymbolUses(SymbolTableCollection &symbols) {
   Block &body = callee.getBody().front();
   size_t numInputs = callee.getNumInputs(), numOutputs = body.getNumArguments() - numInputs;
   if (getInputs().size() != numInputs || getOutputs().size() != numOutputs) // C1
-    return emitOpError() << "expected " << numInputs << " inputs and " << numOutputs << " outputs of " << getCalleeAttr()
-                         << ", found " << getInputs().size() << " and " << getOutputs().size();
+    return emitOpError() << "expected " << numInputs << " inputs and " << numOutputs << " outputs of "
+                         << getCalleeAttr() << ", found " << getInputs().size() << " and " << getOutputs().size();
   for (auto [index, operand] : llvm::enumerate(getOperands())) // C2
     if (operand.getType() != body.getArgument(index).getType())
       return emitOpError() << "expected argument " << index << " of " << getCalleeAttr() << " to be "

@@ -83,7 +83,8 @@ private:
     int32_t step = static_cast<int32_t>(steps_.size());
     ArrayRef<int32_t> waits = instruction.getWaits().value_or(ArrayRef<int32_t>());
     std::optional<uint32_t> record = instruction.getRecord();
-    steps_.push_back({static_cast<int32_t>(instruction.getStream()), {waits.begin(), waits.end()},
+    steps_.push_back({static_cast<int32_t>(instruction.getStream()),
+                      {waits.begin(), waits.end()},
                       record ? static_cast<int32_t>(*record) : -1});
     auto touch = [&](Value value, bool writes) -> LogicalResult {
       auto found = indices_.find(value);

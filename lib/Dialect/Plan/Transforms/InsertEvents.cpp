@@ -111,7 +111,8 @@ private:
     ++heads_[stream][stream];
     after_[op] = heads_[stream];
     auto note = [&](Value value, bool writes) {
-      Accesses &entry = accesses_.try_emplace(rootOf(value), Accesses{Clock(numStreams_, -1), Clock(numStreams_, -1)}).first->second;
+      Accesses &entry =
+          accesses_.try_emplace(rootOf(value), Accesses{Clock(numStreams_, -1), Clock(numStreams_, -1)}).first->second;
       (writes ? entry.writes : entry.reads)[stream] = step;
     };
     for (Value value : instruction.getReads())

@@ -57,7 +57,8 @@ struct Lifetime {
   int32_t microBatch = 0;
 };
 
-/// The least number of slots in which no two micro-batches that are alive at a time share one. Lifetimes come in the order of their first entry.
+/// The least number of slots in which no two micro-batches that are alive at a time share one. Lifetimes come in the
+/// order of their first entry.
 uint32_t slotsFor(ArrayRef<Lifetime> lifetimes) {
   // Not fewer than are alive at a time.
   std::multiset<size_t> ends;
@@ -118,10 +119,11 @@ LogicalResult PlanSchedulePass::collectChannels(ModuleOp module, Stages &stages)
       return channel.emitOpError() << "is of stage " << channel.getStage() << ", which has no programs";
     int64_t distance = static_cast<int64_t>(channel.getPeer()) - static_cast<int64_t>(channel.getStage());
     if (std::abs(distance) != 1)
-      return channel.emitOpError() << "expected a neighbouring stage as peer of stage " << channel.getStage() << ", found "
-                                   << channel.getPeer();
+      return channel.emitOpError() << "expected a neighbouring stage as peer of stage " << channel.getStage()
+                                   << ", found " << channel.getPeer();
     if (!stage->second.channels.try_emplace({channel.getDirection(), channel.getPeer()}, channel).second)
-      return channel.emitOpError() << "is the second of stage " << channel.getStage() << " in this direction with this peer";
+      return channel.emitOpError() << "is the second of stage " << channel.getStage()
+                                   << " in this direction with this peer";
   }
   for (auto &[index, stage] : stages)
     for (auto &[key, channel] : stage.channels) {
@@ -135,7 +137,8 @@ LogicalResult PlanSchedulePass::collectChannels(ModuleOp module, Stages &stages)
 }
 
 /// Where a boundary carries nothing in one direction (gradients that nobody needs), there is no transfer.
-ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const StagePrograms &stage, ArrayRef<schedule::Entry> entries) {
+ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const StagePrograms &stage,
+                                   ArrayRef<schedule::Entry> entries) {
   SmallVector<Attribute> runs;
   SmallVector<int32_t> on;
   for (const schedule::Entry &entry : entries) {
@@ -156,10 +159,12 @@ ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const Sta
     if (!channels.empty())
       runs.push_back(builder.getArrayAttr(channels));
   }
-  return ScheduleOp::create(builder, stage.update->getLoc(), index, builder.getArrayAttr(runs), builder.getDenseI32ArrayAttr(on));
+  return ScheduleOp::create(builder, stage.update->getLoc(), index, builder.getArrayAttr(runs),
+                            builder.getDenseI32ArrayAttr(on));
 }
 
-/// A buffer is in use from the first entry in which one of its users touches its micro-batch to the last, exchanges among them.
+/// A buffer is in use from the first entry in which one of its users touches its micro-batch to the last, exchanges
+/// among them.
 static std::vector<Lifetime> lifetimes(ScheduleOp schedule, const std::set<StringRef> &users) {
   std::vector<Lifetime> all;
   llvm::DenseMap<int32_t, size_t> indices; // By micro-batch.

@@ -53,8 +53,8 @@ namespace modelpar::dist {
 /// The mesh of the module that `op` is, or is in; null when there is none.
 MeshAttr getMesh(mlir::Operation *op);
 
-/// In a plain struct every axis has its size; in an attribute whole axes have none. `resolve` needs axes that the mesh has: unknown ones
-/// stay as they are, and sharding::validate names them.
+/// In a plain struct every axis has its size; in an attribute whole axes have none. `resolve` needs axes that the mesh
+/// has: unknown ones stay as they are, and sharding::validate names them.
 sharding::AxisRef resolve(const sharding::Mesh &mesh, sharding::AxisRef axis);
 sharding::DimSharding resolve(const sharding::Mesh &mesh, sharding::DimSharding axes);
 sharding::TensorSharding resolve(const sharding::Mesh &mesh, ShardingAttr attr);
