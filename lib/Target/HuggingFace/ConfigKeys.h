@@ -31,8 +31,6 @@ public:
   /// A probability below 1.
   double rate(const char *key, double otherwise);
   bool flag(const char *key, bool otherwise) { return config.optionalBoolean(key).value_or(otherwise); }
-  /// Reports a flag that has another value than the supported one, which is its default.
-  void refuse(const char *key, bool supported);
   /// The nn dialect's name of one of transformers' activations.
   std::string activation(const char *key, const char *otherwise);
   /// Reports more layers than a graph may have.
@@ -41,6 +39,14 @@ public:
 private:
   json::Object &config;
 };
+
+/// The default of `initializer_range`. transformers takes 0 as not given, but where a type's own code says otherwise.
+inline constexpr double kInitializerRange = 0.02;
+inline double orDefaultRange(double range) { return range == 0 ? kInitializerRange : range; }
+
+/// Sets the names under which files have a parameter: `prefix` (the trunk's, with its dot) is left out where the trunk
+/// was saved alone; a tied embedding may be there as the head's weight instead.
+void nameInCheckpoint(GraphParameter &parameter, const std::string &prefix, bool tied = false);
 
 GraphOp makeOp(std::string kind, std::string name, std::vector<std::string> inputs, std::vector<std::string> outputs,
                OpAttributes attributes = {});
