@@ -56,6 +56,12 @@ std::string KeyReader::activation(const char *key, const char *otherwise) {
   return names.at(otherwise);
 }
 
+void KeyReader::weight(const char *key, int64_t size, const char *otherKey, int64_t other) {
+  if (size > kMaxElements / other)
+    config.error(key, std::to_string(size) + " · " + otherKey + " = " + std::to_string(other) +
+                          " is more than 2^48 elements");
+}
+
 int64_t KeyReader::layers(const char *key, int64_t count) {
   if (count > kMaxRepeat)
     config.error(key, std::to_string(count) + " layers, expected at most " + std::to_string(kMaxRepeat));

@@ -33,6 +33,8 @@ public:
   bool flag(const char *key, bool otherwise) { return config.optionalBoolean(key).value_or(otherwise); }
   /// The nn dialect's name of one of transformers' activations.
   std::string activation(const char *key, const char *otherwise);
+  /// Reports a weight with more elements than a tensor may have: the size of `key` times another.
+  void weight(const char *key, int64_t size, const char *otherKey, int64_t other);
   /// Reports more layers than a graph may have.
   int64_t layers(const char *key, int64_t count);
 

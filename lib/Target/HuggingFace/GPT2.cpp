@@ -51,6 +51,10 @@ static GPT2Config readConfig(json::Object &config) {
   if (c.width % c.heads != 0)
     config.error("n_embd", std::to_string(c.width) + " is not divisible by n_head = " + std::to_string(c.heads));
   keys.layers("n_layer", c.layers);
+  keys.weight("vocab_size", c.vocab, "n_embd", c.width);
+  keys.weight("n_positions", c.positions, "n_embd", c.width);
+  keys.weight("n_embd", c.width, "3 · n_embd", 3 * c.width);
+  keys.weight("n_inner", c.inner, "n_embd", c.width);
   // n_ctx is an old name of n_positions that files still have.
   if (auto context = config.optionalInteger("n_ctx", 1, kMaxDimSize); context && *context != c.positions)
     config.error("n_ctx", std::to_string(*context) + " contradicts n_positions = " + std::to_string(c.positions));

@@ -36,12 +36,12 @@ static std::vector<ConfigKey> table(const std::vector<Group> &groups) {
 const std::vector<ConfigKey> &target::commonKeys() {
   static const std::vector<ConfigKey> keys = table({
       // The file itself.
-      {KeyUse::Honoured, "", {"model_type", "architectures"}},
-      {KeyUse::Nullable, "", {"dtype", "torch_dtype"}},
+      {KeyUse::Honoured, "", {"model_type"}},
+      {KeyUse::Nullable, "", {"architectures", "dtype", "torch_dtype"}},
       {KeyUse::Harmless,
        "",
        {"name_or_path", "transformers_version", "transformers.js_config", "transformers_weights", "unsloth_version",
-        "unsloth_fixed", "is_llama_config"}},
+        "unsloth_fixed", "is_llama_config", "author", "created_date", "license"}},
       // Code or weights of another kind, and layers that are not alike: never what we would build.
       {KeyUse::Only,
        "null",
@@ -62,7 +62,7 @@ const std::vector<ConfigKey> &target::commonKeys() {
        "",
        {"attn_implementation", "experts_implementation", "chunk_size_feed_forward", "gradient_checkpointing",
         "pretraining_tp", "base_model_tp_plan", "base_model_pp_plan", "base_model_ep_plan", "base_model_fsdp_plan",
-        "torchscript", "use_bfloat16", "tf_legacy_loss"}},
+        "torchscript", "use_bfloat16", "tf_legacy_loss", "xla_device"}},
       // Roles that only models of two halves have.
       {KeyUse::Harmless,
        "",
@@ -70,9 +70,10 @@ const std::vector<ConfigKey> &target::commonKeys() {
       // The tokenizer.
       {KeyUse::Harmless,
        "",
-       {"bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id",
-        "tokenizer_class", "prefix", "vocab_file", "predict_special_tokens", "n_special", "max_sequence_length",
-        "model_max_length", "tokenizer_model_max_length", "tokenizer_padding_side"}},
+       {"bos_token_id", "eos_token_id", "sep_token_id", "cls_token_id", "mask_token_id", "unk_token_id", "bos_token",
+        "eos_token", "pad_token", "unk_token", "tokenizer_class", "prefix", "vocab_file", "predict_special_tokens",
+        "n_special", "max_sequence_length", "model_max_length", "tokenizer_model_max_length",
+        "tokenizer_padding_side"}},
       // Heads of other tasks.
       {KeyUse::Harmless,
        "",

@@ -142,6 +142,10 @@ static LlamaConfig readConfig(json::Object &config) {
   c.padding = readPadding(config, c.vocab);
   c.rope = readRope(config, c.positions);
   checkHeads(config, c, headWidth.has_value());
+  keys.weight("vocab_size", c.vocab, "hidden_size", c.width);
+  keys.weight("intermediate_size", c.inner, "hidden_size", c.width);
+  if (c.headWidth > 0 && c.heads <= kMaxDimSize / c.headWidth)
+    keys.weight("hidden_size", c.width, "num_attention_heads · head_dim", c.heads * c.headWidth);
   return c;
 }
 

@@ -170,6 +170,19 @@ TEST(HuggingFace, TheTablesAreDocumented) {
       EXPECT_THAT(page, HasSubstr("`" + std::string(key.name) + "`"));
 }
 
+/// What is said to be honoured is looked at: a value that no key can have is an error that names it.
+TEST(HuggingFace, EveryHonouredKeyIsJudged) {
+  for (auto [type, keys] : {std::pair{"gpt2", &gpt2Keys()}, std::pair{"llama", &llamaKeys()}})
+    for (const auto *table : {keys, &commonKeys()})
+      for (const ConfigKey &key : *table) {
+        if ((key.use != KeyUse::Honoured && key.use != KeyUse::Nullable) || key.name == "model_type")
+          continue;
+        std::string text =
+            R"({"model_type": ")" + std::string(type) + R"(", ")" + std::string(key.name) + R"(": [[]]})";
+        EXPECT_THAT(Imported(text).errors(), HasSubstr("/" + std::string(key.name))) << type;
+      }
+}
+
 /// What can be said of a key is said once; a type may say more than all do (pad_token_id).
 TEST(HuggingFace, TheTablesHaveAKeyOnce) {
   for (const auto *keys : {&gpt2Keys(), &llamaKeys()}) {
@@ -237,9 +250,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("model_type": "llama", "n_embd": 64)", "/n_embd: key is not known for model type 'llama'"},
         Refusal{R"("model_type": "llama", "hidden_size": null)", "/hidden_size: found null, expected a value"},
         Refusal{R"("model_type": "llama", "per_layer_config": {"0": {"mlp_bias": true}})",
-                "/per_layer_config: {\"0\":{\"mlp_bias\":true}} is not supported, expected {}"},
+                R"(/per_layer_config: {"0":{"mlp_bias":true}} is not supported, expected {})"},
         Refusal{R"("model_type": "llama", "layer_types": ["full_attention", "sliding_attention"])",
-                "/layer_types/1: \"sliding_attention\" is not supported, expected \"full_attention\""},
+                R"(/layer_types/1: "sliding_attention" is not supported, expected "full_attention")"},
         Refusal{R"("model_type": "llama", "layer_types": "full_attention")", "/layer_types: expected an array"},
         Refusal{R"("model_type": "llama", "sliding_window": 4096)", "/sliding_window: is not supported"},
         Refusal{R"("model_type": "llama", "loss_type": "ForSequenceClassification")", "/loss_type: "},
@@ -249,7 +262,8 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("model_type": "gpt2", "add_cross_attention": true)", "/add_cross_attention: true is not supported"},
         Refusal{R"("model_type": "gpt2", "quantization_config": {})", "/quantization_config: is not supported"},
         Refusal{R"("model_type": "gpt2", "auto_map": {"a": "b"})", "/auto_map: is not supported"},
-        Refusal{R"("model_type": "gpt2", "pruned_heads": {"0": [1]})", "/pruned_heads: is not supported"},
+        Refusal{R"("model_type": "gpt2", "pruned_heads": {"0": [1]})",
+                R"(/pruned_heads: {"0":[1]} is not supported, expected {})"},
         Refusal{R"("model_type": "gpt2", "n_head": 7)", "/n_embd: 768 is not divisible by n_head = 7"},
         Refusal{R"("model_type": "gpt2", "n_layer": 1000000000)",
                 "/n_layer: 1000000000 layers, expected at most 10000"},
@@ -277,8 +291,17 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{R"("model_type": "llama", "head_dim": 1099511627776)",
                 "/head_dim: num_attention_heads · head_dim is more than 2^40"},
         Refusal{R"("model_type": "llama", "vocab_size": 9223372036854775807)", "/vocab_size: expected"},
+        Refusal{R"("model_type": "llama", "intermediate_size": 1099511627776)",
+                "/intermediate_size: 1099511627776 · hidden_size = 4096 is more than 2^48 elements"},
+        Refusal{R"("model_type": "llama", "hidden_size": 17179869184)",
+                "/hidden_size: 17179869184 · num_attention_heads · head_dim = 17179869184 is more than 2^48 elements"},
+        Refusal{R"("model_type": "gpt2", "n_embd": 1099511627776)",
+                "/n_embd: 1099511627776 · 3 · n_embd = 3298534883328 is more than 2^48 elements"},
+        Refusal{R"("model_type": "gpt2", "n_positions": 1099511627776)",
+                "/n_positions: 1099511627776 · n_embd = 768 is more than 2^48 elements"},
         Refusal{R"("model_type": "llama", "initializer_range": 1.5)", "/initializer_range: expected"},
-        Refusal{R"("model_type": "llama", "pad_token_id": 32000)", "/pad_token_id: expected -32000 to 31999"},
+        Refusal{R"("model_type": "llama", "pad_token_id": 32000)",
+                "/pad_token_id: expected an integer from -32000 to 31999, found the integer 32000"},
         Refusal{R"("model_type": "llama", "pad_token_id": "<pad>")", "/pad_token_id: expected"},
         Refusal{R"("model_type": "llama", "partial_rotary_factor": 0.5)",
                 "/partial_rotary_factor: 0.5 is not supported, expected 1"},
