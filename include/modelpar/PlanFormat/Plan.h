@@ -213,6 +213,8 @@ struct Parameter {
   BufferId value = -1, gradient = -1;                  ///< Buffers of the owner stage.
   std::vector<std::pair<std::string, BufferId>> state; ///< "exp_avg", "exp_avg_sq" for AdamW.
   std::vector<Replica> replicas;
+  std::vector<std::string> aliases; ///< Names in checkpoints that lack `checkpointName`.
+  int64_t zeroRow = -1;             ///< Of the first dimension: starts as zeros. -1: none.
 };
 /// The owner's buffers, then those of the replicas.
 std::vector<Replica> copiesOf(const Parameter &parameter);

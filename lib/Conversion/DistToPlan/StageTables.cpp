@@ -121,13 +121,13 @@ LogicalResult StageTables::writeParameter(nn::ParameterOp parameter) {
   const auto &[owner, owned] = *stages.begin();
   ArrayAttr ownedState = stateOf(owned);
   nn::InitAttr init = parameter.getInit();
-  plan::ParameterOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(owned.type),
-                            builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
-                            builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
-                            parameter.getCheckpointShapeAttr(), symbol(owned.slots[0]), symbol(owned.gradient),
-                            builder_.getStrArrayAttr(stateNames), ownedState,
-                            builder_.getBoolAttr(parameter.getWeightDecay()),
-                            builder_.getI32IntegerAttr(static_cast<int32_t>(owner)));
+  plan::ParameterOp::create(
+      builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(owned.type),
+      builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
+      builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
+      parameter.getCheckpointShapeAttr(), parameter.getCheckpointAliasesAttr(), parameter.getZeroRowAttr(),
+      symbol(owned.slots[0]), symbol(owned.gradient), builder_.getStrArrayAttr(stateNames), ownedState,
+      builder_.getBoolAttr(parameter.getWeightDecay()), builder_.getI32IntegerAttr(static_cast<int32_t>(owner)));
   for (const auto &[stage, replica] : llvm::drop_begin(stages)) {
     if (!replica.slots[0])
       return parameter.emitOpError() << "has no value in stage " << stage << ", which updates it";

@@ -167,7 +167,11 @@ void Exporter::exportTables() {
     planformat::Parameter &parameter = plan_.parameters.emplace_back();
     parameter.name = op.getName().str();
     parameter.checkpointName = op.getCheckpointName().str();
+    if (auto aliases = op.getCheckpointAliases())
+      for (StringAttr alias : aliases->getAsRange<StringAttr>())
+        parameter.aliases.push_back(alias.str());
     parameter.checkpointShape = op.getCheckpointShape().vec();
+    parameter.zeroRow = op.getZeroRow() ? static_cast<int64_t>(*op.getZeroRow()) : -1;
     parameter.type = types_(op.getType());
     parameter.init.kind = op.getInit().str();
     SmallVector<double> arguments;

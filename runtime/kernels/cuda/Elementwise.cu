@@ -188,14 +188,14 @@ struct Embedding {
 
 /// One thread per column walks the tokens.
 struct EmbeddingGrad {
-  int64_t tokens, width, first, tableRows;
+  int64_t tokens, width, first, tableRows, padding;
   const float *grad;
   const int32_t *ids;
   float *table;
   __device__ void operator()(int64_t column) const {
     for (int64_t i = 0; i < tokens; ++i) {
       const int64_t row = ids[i] - first;
-      if (row >= 0 && row < tableRows)
+      if (row >= 0 && row < tableRows && ids[i] != padding)
         table[row * width + column] += grad[i * width + column];
     }
   }
@@ -235,12 +235,12 @@ cudaError_t embedding(cudaStream_t stream, int64_t tokens, int64_t width, int64_
   return forElements(stream, tokens * width, Embedding{width, first, tableRows, ids, table, rows});
 }
 cudaError_t embeddingGrad(cudaStream_t stream, int64_t tokens, int64_t width, int64_t first, int64_t tableRows,
-                          const float *grad, const int32_t *ids, float *table) {
+                          int64_t padding, const float *grad, const int32_t *ids, float *table) {
   if (tableRows * width == 0)
     return cudaSuccess;
   if (cudaError_t error = cudaMemsetAsync(table, 0, sizeof(float) * tableRows * width, stream); error != cudaSuccess)
     return error;
-  return forElements(stream, width, EmbeddingGrad{tokens, width, first, tableRows, grad, ids, table});
+  return forElements(stream, width, EmbeddingGrad{tokens, width, first, tableRows, padding, grad, ids, table});
 }
 
 } // namespace modelpar::runtime::cuda

@@ -265,6 +265,14 @@ func.func @embedding_c3(%a0: tensor<2xi32>, %a1: tensor<8x4xf32>) {
 
 // -----
 
+func.func @embedding_c4(%a0: tensor<2xi32>, %a1: tensor<8x4xf32>) {
+  // expected-error@+1 {{'nn.embedding' op padding_row is 8, expected a row of the 8 of the table}}
+  %r = nn.embedding %a0, %a1 {padding_row = 8} : (tensor<2xi32>, tensor<8x4xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @embedding_grad_c1(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
   // expected-error@+1 {{'nn.embedding_grad' op result has shape [8], expected two dimensions}}
   %r = nn.embedding_grad %a0, %a1 : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8xf32>
@@ -284,6 +292,14 @@ func.func @embedding_grad_c2(%a0: tensor<3x4xf32>, %a1: tensor<2xi32>) {
 func.func @embedding_grad_c3(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
   // expected-error@+1 {{'nn.embedding_grad' op result has element type 'f64', expected 'f32'}}
   %r = nn.embedding_grad %a0, %a1 : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8x4xf64>
+  return
+}
+
+// -----
+
+func.func @embedding_grad_c4(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
+  // expected-error@+1 {{'nn.embedding_grad' op padding_row is -1, expected a row of the 8 of the table}}
+  %r = nn.embedding_grad %a0, %a1 {padding_row = -1} : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8x4xf32>
   return
 }
 
@@ -953,6 +969,16 @@ nn.parameter @parameter_c1 : tensor<3x4xf32> init <zeros> checkpoint "w" [2, 4]
 
 // expected-error@+1 {{'nn.parameter' op checkpoint shape [0, 4] has an extent below 1}}
 nn.parameter @parameter_c1_extent : tensor<3x4xf32> init <zeros> checkpoint "w" [0, 4]
+
+// -----
+
+// expected-error@+1 {{'nn.parameter' op zero_row is 3, expected one of 3 rows}}
+nn.parameter @parameter_c2 : tensor<3x4xf32> init <zeros> checkpoint "w" [3, 4] {zero_row = 3}
+
+// -----
+
+// expected-error@+1 {{'nn.parameter' op zero_row is 0, expected one of 0 rows}}
+nn.parameter @parameter_c2_scalar : tensor<f32> init <zeros> checkpoint "w" [] {zero_row = 0}
 
 // -----
 

@@ -30,6 +30,12 @@ plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [2, 3] value @
 
 // -----
 
+// plan.parameter C4
+// expected-error @+1 {{expected 'zero_row' to be one of 4 rows, found 4}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [4] value @w state [] [] {zero_row = 4}
+
+// -----
+
 // expected-error @+1 {{expected the name of a plan.buffer, found @nowhere}}
 plan.output "loss" @nowhere
 

@@ -64,6 +64,8 @@ TEST(PlanFile, RoundTrip) {
   i.origin = "model.json:3";
   plan.sequenceParts = 2;
   plan.inputs[0].sequenceDim = 1;
+  plan.parameters[1].aliases = {"head", "a\"b"};
+  plan.parameters[1].zeroRow = 3;
   std::string text = writePlan(plan), error;
   ASSERT_TRUE(readPlan(text, read, error)) << error;
   EXPECT_EQ(writePlan(read), text);
@@ -75,6 +77,10 @@ TEST(PlanFile, RoundTrip) {
   EXPECT_EQ(read.mesh, plan.mesh);
   EXPECT_EQ(read.modelText, plan.modelText);
   EXPECT_EQ(read.parameters[1].checkpointShape, plan.parameters[1].checkpointShape);
+  EXPECT_EQ(read.parameters[1].aliases, plan.parameters[1].aliases);
+  EXPECT_EQ(read.parameters[1].zeroRow, 3);
+  EXPECT_TRUE(read.parameters[0].aliases.empty());
+  EXPECT_EQ(read.parameters[0].zeroRow, -1);
 }
 
 TEST(PlanFile, PartsOfAxes) {
@@ -197,6 +203,8 @@ TEST(PlanFile, IdsOutOfRange) {
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].microBatch = 2; }),
               HasSubstr("micro-batch is 2, expected 0 to 1"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.outputs[0].second = 50; }), HasSubstr("output loss: buffer is 50"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].zeroRow = p.types[p.parameters[0].type].shape[0]; }),
+              HasSubstr("zero_row is 16, the type has 16 rows"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].value = 2; }),
               HasSubstr("of kind gradient, expected parameter"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }),

@@ -55,6 +55,10 @@ LogicalResult ParameterOp::verify() {
   int64_t found = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
   if (expected != found) // C3
     return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found " << found;
+  auto type = cast<RankedTensorType>(getType());
+  int64_t rows = type.getRank() ? type.getDimSize(0) : 0;
+  if (std::optional<int64_t> row = getZeroRow(); row && (*row < 0 || *row >= rows)) // C4
+    return emitOpError() << "expected 'zero_row' to be one of " << rows << " rows, found " << *row;
   return success();
 }
 

@@ -45,6 +45,9 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
     - C1: value, gradient and state name buffers.
     - C2: one name per state buffer.
     - C3: the checkpoint shape has as many elements as the type.
+    - C4: `zero_row`, which starts as zeros, is an index of the first dimension.
+
+    `checkpoint_aliases` are names of the tensor in files that lack the checkpoint's name.
 
     ```mlir
     plan.parameter "w" : tensor<4x4xf32> init "normal" [0.0, 0.02] checkpoint "layer.weight" [16]
@@ -52,11 +55,13 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
     ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$init, F64ArrayAttr:$init_arguments,
-                       StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape, FlatSymbolRefAttr:$value,
+                       StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape,
+                       OptionalAttr<StrArrayAttr>:$checkpoint_aliases, OptionalAttr<I64Attr>:$zero_row, FlatSymbolRefAttr:$value,
                        OptionalAttr<FlatSymbolRefAttr>:$gradient, StrArrayAttr:$state_names, FlatSymbolRefArrayAttr:$state,
                        DefaultValuedAttr<BoolAttr, "true">:$weight_decay, DefaultValuedAttr<I32Attr, "0">:$stage);
   let assemblyFormat = [{
-    $name `:` $type `init` $init $init_arguments `checkpoint` $checkpoint_name $checkpoint_shape `value` $value
+    $name `:` $type `init` $init $init_arguments `checkpoint` $checkpoint_name $checkpoint_shape
+    (`or` $checkpoint_aliases^)? `value` $value
     (`gradient` $gradient^)? `state` $state_names $state (`stage` $stage^)? attr-dict
   }];
   let hasVerifier = 1;
