@@ -12,6 +12,7 @@
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 #include "modelpar/Files/OutputFiles.h"
+#include "modelpar/Pipelines/DeviceMemory.h"
 #include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
@@ -265,6 +266,8 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
       result_.errors.push_back("plan: " + violation.toString());
   if (!result_.errors.empty())
     return false;
+  if (std::string memory = checkDeviceMemory(plan, cluster_); !memory.empty())
+    result_.warnings.push_back(std::move(memory));
   const SummaryFacts facts = summaryFacts(*module_);
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
