@@ -116,8 +116,11 @@ static std::string explainSharding(const Plan &plan, const planformat::Parameter
     text += dim ? ", " : "";
     if (type.sharding.dims[dim].empty())
       text += "-";
-    for (size_t i = 0; i < type.sharding.dims[dim].size(); ++i)
-      text += (i ? "·" : "") + type.sharding.dims[dim][i].name;
+    for (size_t i = 0; i < type.sharding.dims[dim].size(); ++i) {
+      std::string axis = sharding::toString(type.sharding.dims[dim][i], &plan.mesh); // With its part, if it is not all.
+      std::erase(axis, '"');
+      text += (i ? "·" : "") + axis;
+    }
   }
   return text + "]";
 }
