@@ -40,7 +40,8 @@ Status Checkpoint::addFile(const std::string &path) {
   return {};
 }
 
-Status Checkpoint::openIndex(const std::string &indexPath) {
+/// The file of each tensor, by its path.
+static Status readIndex(const std::string &indexPath, std::map<std::string, std::string> &fileOf) {
   MappedFile map;
   MODELPAR_RETURN_IF_ERROR(MappedFile::openForReading(indexPath, map));
   json::Value value;
@@ -59,7 +60,8 @@ Status Checkpoint::openIndex(const std::string &indexPath) {
   if (errors.empty() && !weights.is_object())
     object.error("weight_map", "expected an object, found " + json::describe(weights));
   object.finish();
-  std::map<std::string, std::string> fileOf;
+  const size_t slash = indexPath.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : indexPath.substr(0, slash + 1);
   if (weights.is_object()) {
     for (const auto &item : weights.items()) {
       const std::string pointer = json::join("/weight_map", item.key());
@@ -69,21 +71,23 @@ Status Checkpoint::openIndex(const std::string &indexPath) {
         errors.add(pointer, "expected the name of a file in the same directory, found '" +
                                 item.value().get_ref<const std::string &>() + "'");
       else
-        fileOf[item.key()] = item.value().get_ref<const std::string &>();
+        fileOf[item.key()] = directory + item.value().get_ref<const std::string &>();
     }
   }
-  if (!errors.empty())
-    return Status::invalid(errors.toString(indexPath + ": "));
+  return errors.empty() ? Status() : Status::invalid(errors.toString(indexPath + ": "));
+}
 
-  size_t slash = indexPath.rfind('/');
-  std::string directory = slash == std::string::npos ? "" : indexPath.substr(0, slash + 1);
+Status Checkpoint::openIndex(const std::string &indexPath) {
+  std::map<std::string, std::string> fileOf;
+  MODELPAR_RETURN_IF_ERROR(readIndex(indexPath, fileOf));
   std::map<std::string, size_t> opened;
-  for (const auto &[tensor, fileName] : fileOf) {
-    auto [it, inserted] = opened.try_emplace(fileName, files_.size());
+  for (const auto &[tensor, path] : fileOf) {
+    auto [it, inserted] = opened.try_emplace(path, files_.size());
     if (inserted)
-      MODELPAR_RETURN_IF_ERROR(addFile(directory + fileName));
+      MODELPAR_RETURN_IF_ERROR(addFile(path));
     if (!files_[it->second].find(tensor))
-      return Status::invalid("'" + indexPath + "': tensor '" + tensor + "' is not in '" + fileName + "'");
+      return Status::invalid("'" + indexPath + "': tensor '" + tensor + "' is not in '" +
+                             path.substr(path.rfind('/') + 1) + "'");
   }
   return {};
 }
@@ -104,17 +108,43 @@ static std::string withoutWrappers(std::string_view name) {
   return plain;
 }
 
+/// The file that stands for `path`: of a directory its one safetensors file, or its index.
+static Status mainFile(const std::string &path, std::string &file) {
+  file = path;
+  if (!isDirectory(path))
+    return {};
+  file = path + "/model.safetensors";
+  if (!exists(file))
+    file = path + "/model.safetensors.index.json";
+  if (!exists(file))
+    return Status::invalid("'" + path + "' has neither model.safetensors nor model.safetensors.index.json");
+  return {};
+}
+
+Status Checkpoint::listFiles(const std::string &path, std::vector<std::string> &files) {
+  std::string file;
+  MODELPAR_RETURN_IF_ERROR(mainFile(path, file));
+  files = {file};
+  if (isDirectory(path))
+    for (const char *name : {"/model.safetensors.index.json", "/config.json"})
+      if (path + name != file && exists(path + name))
+        files.push_back(path + name);
+  if (!file.ends_with(".json"))
+    return {};
+  std::map<std::string, std::string> fileOf;
+  MODELPAR_RETURN_IF_ERROR(readIndex(file, fileOf));
+  std::set<std::string> shards;
+  for (const auto &[tensor, shard] : fileOf)
+    if (shards.insert(shard).second)
+      files.push_back(shard);
+  return {};
+}
+
 Status Checkpoint::open(const std::string &path, Checkpoint &checkpoint) {
   Checkpoint opened;
   opened.path_ = path;
-  std::string file = path;
-  if (isDirectory(path)) {
-    file = path + "/model.safetensors";
-    if (!exists(file))
-      file = path + "/model.safetensors.index.json";
-    if (!exists(file))
-      return Status::invalid("'" + path + "' has neither model.safetensors nor model.safetensors.index.json");
-  }
+  std::string file;
+  MODELPAR_RETURN_IF_ERROR(mainFile(path, file));
   if (file.ends_with(".json"))
     MODELPAR_RETURN_IF_ERROR(opened.openIndex(file));
   else

@@ -31,6 +31,9 @@ public:
   /// `path`: a safetensors file, an index file (*.index.json), or a directory with model.safetensors or
   /// model.safetensors.index.json.
   static Status open(const std::string &path, Checkpoint &checkpoint);
+  /// The files that open() reads for `path`, without opening any but an index; of a directory also the index and
+  /// config.json that lie there.
+  static Status listFiles(const std::string &path, std::vector<std::string> &files);
 
   const std::string &path() const { return path_; }
   /// The tensor of this name, or else of one that differs only by what wrappers of PyTorch put into names

@@ -108,6 +108,8 @@ public:
   const FileTensor *find(std::string_view name) const;
   std::span<std::byte> bytes(const FileTensor &tensor);
   Status finish();
+  /// Removes the temporary file of a writer that will not be finished, while ranks may still write.
+  void abandon() const;
 
 private:
   std::string path_, temporaryPath_;

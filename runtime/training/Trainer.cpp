@@ -12,6 +12,7 @@
 
 #include "runtime/training/Trainer.h"
 
+#include "modelpar/Files/StandardStreams.h"
 #include "runtime/base/Log.h"
 #include "runtime/executor/RunRanks.h"
 #include "runtime/training/Export.h"
@@ -65,6 +66,7 @@ public:
 
 private:
   Status openOutputs();
+  void abandonOutputs() const;
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
   Status report(StepMetrics metrics);
@@ -109,7 +111,11 @@ Status Run::prepare() {
   ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
   ranks_.executor.checkNumerics = options_.checkNumerics;
   ranks_.executor.stop = options_.stop;
-  ranks_.onStuck = options_.onStuck;
+  if (options_.onStuck)
+    ranks_.onStuck = [this](const Status &status) {
+      abandonOutputs();
+      options_.onStuck(status);
+    };
   reporter_ = findReporter(plan_.mesh);
   unitsPerStep_ = tokensPerStep(plan_) ? tokensPerStep(plan_) : plan_.globalBatch;
   measured_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(numRanks));
@@ -124,25 +130,33 @@ static Status createDirectories(const std::string &path) {
 
 /// After all checks, so that a refused run leaves existing files alone.
 Status Run::openOutputs() {
-  if (!options_.metricsPath.empty())
-    MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   if (!options_.dumpGradsPath.empty()) {
     MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpGradsPath));
-    MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Gradients,
-                                                   options_.dumpGradsPath + "/gradients.safetensors",
-                                                   gradients_.emplace()));
+    MODELPAR_RETURN_IF_ERROR(
+        ParameterFile::create(plan_, ParameterFile::Content::Gradients, gradientsFile(options_), gradients_.emplace()));
   }
   if (!options_.dumpOutputsPath.empty()) {
     MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpOutputsPath));
-    MODELPAR_RETURN_IF_ERROR(OutputFile::create(plan_, options_.dumpOutputsPath + "/outputs.safetensors", outputs_));
+    MODELPAR_RETURN_IF_ERROR(OutputFile::create(plan_, outputsFile(options_), outputs_));
     ranks_.executor.observer = outputs_.get();
   }
   if (!options_.saveWeightsPath.empty())
     MODELPAR_RETURN_IF_ERROR(
         ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath, weights_.emplace()));
+  // The one file that is not renamed into place comes last: an output that cannot be written leaves it alone.
+  if (!options_.metricsPath.empty())
+    MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps,
                     tokensPerStep(plan_) ? "tokens/s" : "samples/s");
   return {};
+}
+
+void Run::abandonOutputs() const {
+  for (const std::optional<ParameterFile> *file : {&gradients_, &weights_})
+    if (file->has_value())
+      (*file)->abandon();
+  if (outputs_)
+    outputs_->abandon();
 }
 
 int64_t Run::measuredPeak() const {
@@ -231,16 +245,18 @@ Status Run::trainRank(Executor &executor) {
 }
 
 void Run::printMemory() const {
+  // Standard output carries one thing.
+  std::FILE *out = files::isStandardOutput(options_.metricsPath) ? stderr : stdout;
   for (size_t rank = 0; rank < measured_.size(); ++rank) {
     const sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, static_cast<int64_t>(rank));
     const int64_t stage =
         plan_.mesh.has("pp") ? sharding::coordinateAlong(plan_.mesh, coordinates, plan_.mesh.axis("pp")) : 0;
     const int64_t planned = plan_.stages[static_cast<size_t>(stage)].arenaBytes;
     const int64_t measured = measured_[rank].load();
-    std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
-                static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
-                formatBytes(measured).c_str(),
-                planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
+    std::fprintf(out, "rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
+                 static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
+                 formatBytes(measured).c_str(),
+                 planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
   }
 }
 
@@ -262,6 +278,7 @@ Status Run::execute() {
   Status status = runRanks(plan_, ranks_, [this](Executor &executor) { return trainRank(executor); });
   progress_->finish();
   MODELPAR_RETURN_IF_ERROR(status);
+  MODELPAR_RETURN_IF_ERROR(metrics_.close());
   printMemory();
   return {};
 }

@@ -188,6 +188,31 @@ TEST(Checkpoint, ReadsShardedFiles) {
   EXPECT_TRUE(Checkpoint::open(directory / "model.safetensors.index.json", checkpoint).ok());
 }
 
+TEST(Checkpoint, ListsTheFilesItReads) {
+  TemporaryDirectory directory;
+  const auto list = [](const std::string &path) {
+    std::vector<std::string> files;
+    const Status status = Checkpoint::listFiles(path, files);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return files;
+  };
+  const std::string whole = directory / "model.safetensors", index = whole + ".index.json",
+                    config = directory / "config.json";
+  EXPECT_EQ(list(directory / "any.safetensors"), std::vector{directory / "any.safetensors"});
+  writeFile(index, R"({"weight_map":{"a":"2.safetensors","b":"1.safetensors","c":"2.safetensors"}})");
+  const std::vector<std::string> shards{index, directory / "2.safetensors", directory / "1.safetensors"};
+  EXPECT_EQ(list(index), shards);
+  EXPECT_EQ(list(directory.path()), shards);
+  writeFile(config, "{}");
+  writeFile(whole, "");
+  EXPECT_EQ(list(directory.path()), (std::vector{whole, index, config}));
+  writeFile(index, "[]");
+  std::vector<std::string> files;
+  EXPECT_FALSE(Checkpoint::listFiles(index, files).ok());
+  TemporaryDirectory empty;
+  EXPECT_FALSE(Checkpoint::listFiles(empty.path(), files).ok());
+}
+
 TEST(Checkpoint, RefusesIndexesThatLeaveTheirDirectory) {
   TemporaryDirectory directory;
   Checkpoint checkpoint;

@@ -175,6 +175,15 @@ TEST(Safetensors, AnUnfinishedWriterLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
+TEST(Safetensors, AWriterWithoutSpaceLeavesNothing) {
+  TemporaryDirectory directory;
+  SafetensorsWriter writer;
+  // 2^60 bytes.
+  EXPECT_THAT(SafetensorsWriter::create(directory / "w", {{"x", FileType::F32, {int64_t{1} << 58}}}, writer).message(),
+              HasSubstr("cannot allocate space for"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
 TEST(Safetensors, ErrorsOfFilesNameThem) {
   TemporaryDirectory directory;
   SafetensorsFile file;
