@@ -212,6 +212,7 @@ private:
     else if (o.has("range"))
       o.error("range", "expected two numbers, low and high");
     input.dimNames = o.strings("dim_names");
+    input.batchDim = optionalId(o, "batch_dim", -1);
     input.sequenceDim = optionalId(o, "sequence_dim", -1);
     return input;
   }

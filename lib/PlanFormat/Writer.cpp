@@ -144,7 +144,7 @@ private:
     f.string("name", input.name).integer("type", input.type).string("role", input.role);
     f.raw("range", "[" + real(input.rangeLow) + "," + real(input.rangeHigh) + "]");
     f.raw("dim_names", list(input.dimNames, [](const std::string &dim) { return jsonString(dim); }));
-    return f.integer("sequence_dim", input.sequenceDim, -1).end();
+    return f.integer("batch_dim", input.batchDim, -1).integer("sequence_dim", input.sequenceDim, -1).end();
   }
 
   std::string print(const Parameter &parameter) {

@@ -95,6 +95,17 @@ Status MappedFile::createForWriting(const std::string &path, uint64_t bytes, Map
   return {};
 }
 
+void MappedFile::release(std::span<const std::byte> part) const {
+  if (!data_ || writable_)
+    return;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  // The map starts at a page; pages that `part` shares with its neighbours stay.
+  const size_t offset = static_cast<size_t>(part.data() - data_);
+  const size_t begin = (offset + page - 1) / page * page, end = (offset + part.size()) / page * page;
+  if (begin < end)
+    madvise(data_ + begin, end - begin, MADV_DONTNEED);
+}
+
 Status MappedFile::sync() {
   if (data_ && msync(data_, size_, MS_SYNC) != 0)
     return systemError("write", path_, errno);

@@ -43,6 +43,8 @@ public:
     return writable_ ? std::span<std::byte>(data_, size_) : std::span<std::byte>();
   }
   const std::string &path() const { return path_; }
+  /// Gives back the memory of pages within `part` until they are looked at again; only of a file opened for reading.
+  void release(std::span<const std::byte> part) const;
   /// Forces written bytes to the disk.
   Status sync();
 

@@ -72,6 +72,8 @@ public:
   std::span<const std::byte> bytes(const FileTensor &tensor) const {
     return data_.subspan(tensor.begin, tensor.end - tensor.begin);
   }
+  /// Gives back the memory of a part of the file (MappedFile::release).
+  void release(std::span<const std::byte> part) const { map_.release(part); }
 
 private:
   MappedFile map_;

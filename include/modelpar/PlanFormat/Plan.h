@@ -22,7 +22,7 @@
 namespace modelpar::planformat {
 
 /// Raised on every change of meaning or layout; a reader refuses other versions.
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;
 /// Offsets of buffers and frames are multiples of this (bytes; a cache line, and enough for any vector load).
 inline constexpr int64_t kAlignment = 64;
 
@@ -185,6 +185,7 @@ struct Input {
   std::string role;                   ///< "tokens", "targets", "positions", "scalars" or "data".
   double rangeLow = 0, rangeHigh = 1; ///< Values: integers in [low, high), reals in [low, high].
   std::vector<std::string> dimNames;
+  int32_t batchDim = -1;    ///< The dimension that counts samples, or -1: the same values in every sample.
   int32_t sequenceDim = -1; ///< The dimension stored in the plan's SequenceOrder, or -1.
 };
 

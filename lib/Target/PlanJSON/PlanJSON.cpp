@@ -159,6 +159,8 @@ void Exporter::exportTables() {
     input.rangeHigh = cast<FloatAttr>(op.getRange()[1]).getValueAsDouble();
     for (Attribute name : op.getDimNames())
       input.dimNames.push_back(cast<StringAttr>(name).str());
+    if (auto dim = op.getBatchDim())
+      input.batchDim = static_cast<int32_t>(*dim);
     if (auto dim = op.getSequenceDim())
       input.sequenceDim = static_cast<int32_t>(*dim);
   }

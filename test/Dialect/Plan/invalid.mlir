@@ -376,6 +376,18 @@ plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["s"] sequenc
 
 // -----
 
+// plan.input C4
+// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8xi32>' that is not its sequence, found 1}}
+plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["b"] batch 1
+
+// -----
+
+// plan.input C4
+// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8x4xi32>' that is not its sequence, found 0}}
+plan.input "x" : tensor<8x4xi32> role "tokens" range [0.0, 1.0] dims [] batch 0 sequence 0
+
+// -----
+
 // plan.collective C6
 plan.program @p forward stage 0 {
   %0 = plan.alloc 64 : <tensor<4xf32>>

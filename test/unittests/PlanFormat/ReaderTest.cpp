@@ -37,7 +37,7 @@ std::string edited(const std::string &from, const std::string &to) {
   size_t at = content.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   content.replace(at, from.size(), to);
-  return "{\"format_version\":1,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
+  return "{\"format_version\":2,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
          sha256Hex(content) + "\",\n" + content;
 }
 
@@ -63,6 +63,7 @@ TEST(PlanFile, RoundTrip) {
                   {"noReals", std::vector<double>{}}};
   i.origin = "model.json:3";
   plan.sequenceParts = 2;
+  plan.inputs[0].batchDim = 0;
   plan.inputs[0].sequenceDim = 1;
   plan.parameters[1].aliases = {"head", "a\"b"};
   plan.parameters[1].zeroRow = 3;
@@ -74,6 +75,8 @@ TEST(PlanFile, RoundTrip) {
   EXPECT_EQ(read.sequenceParts, 2);
   EXPECT_EQ(read.inputs[0].sequenceDim, 1);
   EXPECT_EQ(read.inputs[1].sequenceDim, -1);
+  EXPECT_EQ(read.inputs[0].batchDim, 0);
+  EXPECT_EQ(read.inputs[1].batchDim, -1);
   EXPECT_EQ(read.mesh, plan.mesh);
   EXPECT_EQ(read.modelText, plan.modelText);
   EXPECT_EQ(read.parameters[1].checkpointShape, plan.parameters[1].checkpointShape);
@@ -131,9 +134,9 @@ TEST(PlanFile, Files) {
 
 TEST(PlanFile, OtherVersion) {
   std::string text = writePlan(smallPlan());
-  text.replace(text.find("\"format_version\":1"), 18, "\"format_version\":2");
+  text.replace(text.find("\"format_version\":2"), 18, "\"format_version\":1");
   EXPECT_EQ(errorOf(text),
-            "plan format version 2, expected 1: compile the model again with this version's modelpar-opt");
+            "plan format version 1, expected 2: compile the model again with this version's modelpar-opt");
 }
 
 TEST(PlanFile, EveryFlippedByteIsFound) {
@@ -209,6 +212,13 @@ TEST(PlanFile, IdsOutOfRange) {
               HasSubstr("of kind gradient, expected parameter"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }),
               HasSubstr("loads input 'z'"));
+}
+
+TEST(PlanFile, BatchesOfInputs) {
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].batchDim = 2; }),
+              HasSubstr("input x: batch_dim is 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].batchDim = 0, p.globalBatch = 7; }),
+              HasSubstr("input x: batch_dim 0 has size 8, expected the global batch of 7"));
 }
 
 TEST(PlanFile, OrdersOfSequences) {

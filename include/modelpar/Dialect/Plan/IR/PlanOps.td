@@ -28,14 +28,16 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
     - C1: one name per dimension, or none.
     - C2: two range bounds, in order.
     - C3: `sequence` is a dimension of the tensor: the sequence, filled in the order of `plan.sequence_parts`.
+    - C4: `batch` is another dimension of the tensor: the one that counts samples. Without it the input is the same for
+      every sample.
 
     ```mlir
-    plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
+    plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"] batch 0
     ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names,
-                       OptionalAttr<I32Attr>:$sequence_dim);
-  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`sequence` $sequence_dim^)? attr-dict";
+                       OptionalAttr<I32Attr>:$batch_dim, OptionalAttr<I32Attr>:$sequence_dim);
+  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`batch` $batch_dim^)? (`sequence` $sequence_dim^)? attr-dict";
   let hasVerifier = 1;
 }
 
