@@ -204,8 +204,12 @@ static bool isSafetensors(const Ends &file) {
          (file.byte(9) == '"' || file.byte(9) == '}' || file.byte(9) == ' ' || file.byte(9) == '\n');
 }
 
-/// Protocols 2 to 5 begin with their number and end with a stop; from 4 on a frame with its length follows.
+/// Protocols from 2 on begin with their number and end with a stop; from 4 on a frame with its length follows.
 static std::optional<FileKind> recognisePickle(const Ends &file) {
+  // Protocol 0 is made of ASCII lines, and 1 has no mark: what they begin with for lists, dictionaries and objects.
+  for (std::string_view start : {"(lp0\n"sv, "(dp0\n"sv, "ccopy_reg\n"sv, "cnumpy."sv, "]q\0("sv, "}q\0("sv})
+    if (file.has(0, start) && file.ends("."sv))
+      return kind("a pickle", kSaveTokens, Strength::Sure);
   const int protocol = file.byte(1);
   if (file.byte(0) != 0x80 || protocol < 2 || protocol > 5)
     return std::nullopt;
@@ -334,8 +338,8 @@ std::string data::whyNotText(std::span<const std::byte> bytes, const Release &re
   if (controls.load() * kBytesPerControl <= size)
     return "";
   const int64_t first = firstControl.load();
-  return std::to_string(controls.load()) + " control characters, the first at byte " + std::to_string(first) + ": " +
-         std::to_string(text[first]);
+  return std::to_string(controls.load()) + (controls.load() == 1 ? " control character" : " control characters") +
+         ", the first at byte " + std::to_string(first) + ": " + std::to_string(text[first]);
 }
 
 /// The length of the UTF-8 character at the start of `text`; 0 when there is none.

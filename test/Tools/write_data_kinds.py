@@ -55,6 +55,7 @@ def main(directory):
         "a.tar": tarred(TEXT),
         "a.pkl": pickle.dumps(list(range(1000))),
         "old.pkl": pickle.dumps(list(range(1000)), protocol=2),
+        "oldest.pkl": pickle.dumps(list(range(1000)), protocol=0),
         "utf16.txt": TEXT.decode().encode("utf-16"),
         "utf16le.txt": TEXT.decode().encode("utf-16-le"),
         "words": bytes(i * 7 % 256 for i in range(1000)),

@@ -114,6 +114,9 @@ TEST(FileKind, PicklesByProtocol) {
   EXPECT_EQ(sureName("\x80\x02]q\0("sv, "."sv), "a pickle");
   EXPECT_EQ(sureName("\x80\x02]q\0("sv, "x"sv), "");
   EXPECT_EQ(nameOf(std::string("\x80\x06]"sv)), "");
+  EXPECT_EQ(nameOf("(lp0\nI1\naI2\na."), "a pickle");
+  EXPECT_EQ(nameOf(std::string("]q\0(K\x01K\x02\x65."sv)), "a pickle");
+  EXPECT_EQ(nameOf("(lp0\nand so on"), "");
 }
 
 TEST(FileKind, WordsThatTextsBeginWithAreHints) {
@@ -158,7 +161,7 @@ TEST(Text, AllUsualEncodingsAreText) {
 TEST(Text, NulAndControlCharactersAreNotText) {
   EXPECT_EQ(whyNot(std::string("text\0text"sv)), "byte 4 is NUL");
   EXPECT_EQ(whyNot("te\x01xt\x02"), "2 control characters, the first at byte 2: 1");
-  EXPECT_EQ(whyNot("\x7f"), "1 control characters, the first at byte 0: 127");
+  EXPECT_EQ(whyNot("\x7f"), "1 control character, the first at byte 0: 127");
   // A stray one in a long text is let through, two are not.
   std::string text(8191, 'a');
   text[5000] = '\x02';
