@@ -12,6 +12,7 @@
 #include "runtime/checkpoint/Slices.h"
 
 #include <algorithm>
+#include <set>
 #include <sys/stat.h>
 
 using namespace modelpar;

@@ -7,6 +7,7 @@
 
 #include "runtime/data/ArrayFile.h"
 
+#include "runtime/base/Log.h"
 #include "runtime/checkpoint/Elements.h"
 
 #include <set>
@@ -134,12 +135,21 @@ static std::string placeOf(const FileTensor &array, bool batch, int64_t index) {
   return text.empty() ? "the element" : text;
 }
 
-/// The first value of an input's array that is not allowed; empty when there is none.
+/// The first value of an input's array that is not allowed; empty when there is none. NaN stands for what was not
+/// measured: it may be there, and `nan` says where the first one is.
 static std::string checkValues(const planformat::Input &input, const planformat::TensorType &type,
-                               const SafetensorsFile &file, const FileTensor &array) {
+                               const SafetensorsFile &file, const FileTensor &array, std::string &nan) {
   const std::span<const std::byte> bytes = file.bytes(array);
-  const int64_t at = findOutside(array.type, bytes, allowedValues(input, type.dtype),
-                                 [&](std::span<const std::byte> part) { file.release(part); });
+  Allowed allowed = allowedValues(input, type.dtype);
+  auto find = [&] {
+    return findOutside(array.type, bytes, allowed, [&](std::span<const std::byte> part) { file.release(part); });
+  };
+  int64_t at = find();
+  if (at >= 0 && elementText(array.type, bytes, at).ends_with("nan")) {
+    nan = placeOf(array, input.batchDim >= 0, at);
+    allowed.nan = true;
+    at = find();
+  }
   if (at < 0)
     return "";
   return placeOf(array, input.batchDim >= 0, at) + " is " +
@@ -183,10 +193,17 @@ Status data::createArrays(const planformat::Plan &plan, const InputRoles &roles,
     problems.push_back("no arrays");
   if (!problems.empty())
     return doesNotFit(file, problems);
-  for (const planformat::Input *input : roles.all)
-    if (const FileTensor *array = file.find(input->name))
-      if (std::string what = checkValues(*input, plan.types[input->type], file, *array); !what.empty())
-        problems.push_back("array '" + input->name + "': " + what);
+  for (const planformat::Input *input : roles.all) {
+    const FileTensor *array = file.find(input->name);
+    if (!array)
+      continue;
+    std::string nan;
+    if (std::string what = checkValues(*input, plan.types[input->type], file, *array, nan); !what.empty())
+      problems.push_back("array '" + input->name + "': " + what);
+    if (!nan.empty())
+      logWarning("'" + file.path() + "': array '" + input->name + "': " + nan +
+                 " is NaN, and perhaps not alone: a step that meets one is skipped");
+  }
   if (!problems.empty())
     return doesNotFit(file, problems);
   const int64_t samples = first ? first->shape[0] : 1;

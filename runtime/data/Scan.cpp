@@ -106,10 +106,14 @@ template <typename T>
 static int64_t findReal(std::span<const std::byte> bytes, const Allowed &allowed, const Release &release) {
   constexpr double kLargest = static_cast<double>(std::numeric_limits<T>::max());
   const T low = static_cast<T>(finite(allowed.low, kLargest)), high = static_cast<T>(finite(allowed.high, kLargest));
-  auto outside = [=](T value) { return !((value >= low) & (value <= high)); };
-  return findFirst(
-      bytes, sizeof(T), [&](int64_t begin, int64_t end) { return findIn<T>(bytes.data(), begin, end, outside); },
-      release);
+  auto find = [&](auto outside) {
+    return findFirst(
+        bytes, sizeof(T), [&](int64_t begin, int64_t end) { return findIn<T>(bytes.data(), begin, end, outside); },
+        release);
+  };
+  if (allowed.nan)
+    return find([=](T value) { return (value < low) | (value > high); });
+  return find([=](T value) { return !((value >= low) & (value <= high)); });
 }
 
 /// Types of 16 bits, whatever they mean: a table says of each of their values whether it is outside.
@@ -126,7 +130,7 @@ static int64_t findHalf(FileType type, std::span<const std::byte> bytes, const A
   std::vector<uint8_t> table(1 << 16);
   for (uint32_t bits = 0; bits < table.size(); ++bits) {
     const float value = toFloat(static_cast<uint16_t>(bits));
-    table[bits] = !(value >= low && value <= high);
+    table[bits] = std::isnan(value) ? !allowed.nan : value < low || value > high;
   }
   return findFirst(
       bytes, 2,

@@ -34,9 +34,10 @@ int64_t findFirst(std::span<const std::byte> bytes, int64_t elementBytes, const 
 struct Allowed {
   double low = 0, high = 0;
   bool negative = false;
+  bool nan = false; ///< Reals: what is no number is in no range, but may be there.
 };
 
-/// The first element of that type that is not allowed (NaN never is), or -1. A bound of reals is as good as its
+/// The first element of that type that is not allowed, or -1. A bound of reals is as good as its
 /// rounding to the file's type: a file of F32 may hold the float next to a bound of 0.1.
 int64_t findOutside(FileType type, std::span<const std::byte> bytes, const Allowed &allowed, const Release &release);
 
