@@ -173,6 +173,7 @@ Status Binding::bindInstruction(BoundInstruction &bound) {
       bound.types.push_back(at(bound.body->values, id).type);
   switch (instruction.kind) {
   case Instruction::Kind::Kernel:
+    bound.scalesUpdate = instruction.op == planformat::kUpdateScaleOp && instruction.outputs.size() == 2;
     return options.registry->create(instruction, device.kind(), kernelType(plan, bound), bound.kernel);
   case Instruction::Kind::Collective:
     return bindCollective(bound);

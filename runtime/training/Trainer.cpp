@@ -67,7 +67,8 @@ private:
   Status openOutputs();
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
-  Status report(StepMetrics metrics);
+  /// `skipped`: the steps without an update so far.
+  Status report(StepMetrics metrics, int64_t skipped);
   int64_t measuredPeak() const;
   void describe() const;
   void printMemory() const;
@@ -82,6 +83,7 @@ private:
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
   int64_t reporter_ = 0;     ///< The rank that reports.
+  int64_t skipped_ = 0;      ///< Steps without an update so far; the reporter's.
   int64_t unitsPerStep_ = 0; ///< Tokens of the global batch, or its samples where there are no tokens.
   std::vector<std::atomic<int64_t>> measured_; ///< By rank.
 };
@@ -166,16 +168,19 @@ void Run::describe() const {
           " in all; " + data_->describe() + order);
 }
 
-Status Run::report(StepMetrics metrics) {
+Status Run::report(StepMetrics metrics, int64_t skipped) {
   metrics.tokensPerSecond = static_cast<double>(unitsPerStep_) / std::max(metrics.stepSeconds, 1e-9);
   metrics.peakMemoryBytes = measuredPeak();
   if (metrics_.isOpen())
     MODELPAR_RETURN_IF_ERROR(metrics_.write(metrics));
   progress_->report(metrics);
-  if (!std::isfinite(metrics.gradNorm)) {
+  if (skipped > skipped_) {
     progress_->finish();
-    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is not finite, so the update was skipped");
+    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is " +
+               (std::isfinite(metrics.gradNorm) ? "too large for --clip" : "not finite") +
+               ", so the update was skipped (" + std::to_string(skipped) + " so far)");
   }
+  skipped_ = skipped;
   if (options_.onStep)
     options_.onStep(metrics);
   return {};
@@ -211,7 +216,7 @@ Status Run::step(Executor &executor, int64_t step) {
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
     if (executor.rank() == reporter_)
-      MODELPAR_RETURN_IF_ERROR(report(metrics));
+      MODELPAR_RETURN_IF_ERROR(report(metrics, step - executor.appliedUpdates()));
   }
   return {};
 }
@@ -262,6 +267,8 @@ Status Run::execute() {
   Status status = runRanks(plan_, ranks_, [this](Executor &executor) { return trainRank(executor); });
   progress_->finish();
   MODELPAR_RETURN_IF_ERROR(status);
+  if (skipped_ > 0)
+    logWarning(std::to_string(skipped_) + " of " + std::to_string(options_.steps) + " updates were skipped");
   printMemory();
   return {};
 }
