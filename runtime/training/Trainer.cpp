@@ -17,6 +17,7 @@
 #include "runtime/training/Export.h"
 #include "runtime/training/HostMemory.h"
 #include "runtime/training/Initialize.h"
+#include "runtime/training/MemoryReport.h"
 #include "runtime/training/Metrics.h"
 #include "runtime/training/OutputFile.h"
 #include "runtime/training/Startup.h"
@@ -236,17 +237,8 @@ Status Run::trainRank(Executor &executor) {
 }
 
 void Run::printMemory() const {
-  for (size_t rank = 0; rank < measured_.size(); ++rank) {
-    const sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, static_cast<int64_t>(rank));
-    const int64_t stage =
-        plan_.mesh.has("pp") ? sharding::coordinateAlong(plan_.mesh, coordinates, plan_.mesh.axis("pp")) : 0;
-    const int64_t planned = plan_.stages[static_cast<size_t>(stage)].arenaBytes;
-    const int64_t measured = measured_[rank].load();
-    std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
-                static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
-                formatBytes(measured).c_str(),
-                planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
-  }
+  std::vector<int64_t> measured(measured_.begin(), measured_.end());
+  std::fputs(memoryReport(plan_, measured).c_str(), stdout);
 }
 
 Status Run::execute() {

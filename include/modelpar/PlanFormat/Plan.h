@@ -217,6 +217,9 @@ struct Parameter {
 /// The owner's buffers, then those of the replicas.
 std::vector<Replica> copiesOf(const Parameter &parameter);
 
+/// What a rank of the stage takes of its device: the arena and what is reserved beside it. Saturates.
+int64_t bytesPerRank(const Stage &stage);
+
 /// Where the "scalars" input keeps what changes per step (f64 each). Update: 1 + the updates applied so far, AdamW's
 /// exponent; a step whose update is skipped does not raise it.
 enum class Scalar {
