@@ -155,6 +155,9 @@ private:
   Status load(const Launch &launch, const TensorView &target, int64_t microBatch);
 };
 
+/// Streams that a rank of the stage has, each a thread on the CPU.
+int64_t numStreams(const planformat::Plan &plan, const planformat::Stage &stage);
+
 /// Which member of planformat::Scalar holds what, as the "scalars" input has it.
 void encodeScalars(const StepScalars &scalars, double (&target)[planformat::kNumScalars]);
 

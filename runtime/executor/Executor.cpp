@@ -144,7 +144,8 @@ Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStr
     tensors[i] = views.view(bound.types[i], microBatch);
     tensors[i].data = launch.pointers[i];
   }
-  Status status = stopped() ? Status::invalid("stopped as asked") : run(launch, tensors, microBatch, nativeStream);
+  Status status = stopped() ? Status::invalid("stopped as asked")
+                            : withoutExceptions([&] { return run(launch, tensors, microBatch, nativeStream); });
   if (status.ok())
     return status;
   std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) +

@@ -268,7 +268,9 @@ Status Run::execute() {
 } // namespace
 
 Status runtime::train(const TrainerOptions &options) {
-  Run run(options);
-  MODELPAR_RETURN_IF_ERROR(run.prepare());
-  return run.execute();
+  return withoutExceptions([&]() -> Status {
+    Run run(options);
+    MODELPAR_RETURN_IF_ERROR(run.prepare());
+    return run.execute();
+  });
 }
