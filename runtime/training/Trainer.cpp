@@ -18,6 +18,7 @@
 #include "runtime/training/Export.h"
 #include "runtime/training/HostMemory.h"
 #include "runtime/training/Initialize.h"
+#include "runtime/training/MemoryReport.h"
 #include "runtime/training/Metrics.h"
 #include "runtime/training/OutputFile.h"
 #include "runtime/training/Startup.h"
@@ -69,7 +70,8 @@ private:
   void abandonOutputs() const;
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
-  Status report(StepMetrics metrics);
+  /// `skipped`: the steps without an update so far.
+  Status report(StepMetrics metrics, int64_t skipped);
   int64_t measuredPeak() const;
   void describe() const;
   void printMemory() const;
@@ -84,6 +86,7 @@ private:
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
   int64_t reporter_ = 0;     ///< The rank that reports.
+  int64_t skipped_ = 0;      ///< Steps without an update so far; the reporter's.
   int64_t unitsPerStep_ = 0; ///< Tokens of the global batch, or its samples where there are no tokens.
   std::vector<std::atomic<int64_t>> measured_; ///< By rank.
 };
@@ -180,16 +183,19 @@ void Run::describe() const {
           " in all; " + data_->describe() + order);
 }
 
-Status Run::report(StepMetrics metrics) {
+Status Run::report(StepMetrics metrics, int64_t skipped) {
   metrics.tokensPerSecond = static_cast<double>(unitsPerStep_) / std::max(metrics.stepSeconds, 1e-9);
   metrics.peakMemoryBytes = measuredPeak();
   if (metrics_.isOpen())
     MODELPAR_RETURN_IF_ERROR(metrics_.write(metrics));
   progress_->report(metrics);
-  if (!std::isfinite(metrics.gradNorm)) {
+  if (skipped > skipped_) {
     progress_->finish();
-    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is not finite, so the update was skipped");
+    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is " +
+               (std::isfinite(metrics.gradNorm) ? "too large for --clip" : "not finite") +
+               ", so the update was skipped (" + std::to_string(skipped) + " so far)");
   }
+  skipped_ = skipped;
   if (options_.onStep)
     options_.onStep(metrics);
   return {};
@@ -225,7 +231,7 @@ Status Run::step(Executor &executor, int64_t step) {
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
     if (executor.rank() == reporter_)
-      MODELPAR_RETURN_IF_ERROR(report(metrics));
+      MODELPAR_RETURN_IF_ERROR(report(metrics, step - executor.appliedUpdates()));
   }
   return {};
 }
@@ -247,17 +253,8 @@ Status Run::trainRank(Executor &executor) {
 void Run::printMemory() const {
   // Standard output carries one thing.
   std::FILE *out = files::isStandardOutput(options_.metricsPath) ? stderr : stdout;
-  for (size_t rank = 0; rank < measured_.size(); ++rank) {
-    const sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, static_cast<int64_t>(rank));
-    const int64_t stage =
-        plan_.mesh.has("pp") ? sharding::coordinateAlong(plan_.mesh, coordinates, plan_.mesh.axis("pp")) : 0;
-    const int64_t planned = plan_.stages[static_cast<size_t>(stage)].arenaBytes;
-    const int64_t measured = measured_[rank].load();
-    std::fprintf(out, "rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
-                 static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
-                 formatBytes(measured).c_str(),
-                 planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
-  }
+  std::vector<int64_t> measured(measured_.begin(), measured_.end());
+  std::fputs(memoryReport(plan_, measured).c_str(), out);
 }
 
 Status Run::execute() {
@@ -279,6 +276,8 @@ Status Run::execute() {
   progress_->finish();
   MODELPAR_RETURN_IF_ERROR(status);
   MODELPAR_RETURN_IF_ERROR(metrics_.close());
+  if (skipped_ > 0)
+    logWarning(std::to_string(skipped_) + " of " + std::to_string(options_.steps) + " updates were skipped");
   printMemory();
   return {};
 }
@@ -286,7 +285,9 @@ Status Run::execute() {
 } // namespace
 
 Status runtime::train(const TrainerOptions &options) {
-  Run run(options);
-  MODELPAR_RETURN_IF_ERROR(run.prepare());
-  return run.execute();
+  return withoutExceptions([&]() -> Status {
+    Run run(options);
+    MODELPAR_RETURN_IF_ERROR(run.prepare());
+    return run.execute();
+  });
 }

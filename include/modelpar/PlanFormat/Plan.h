@@ -220,9 +220,28 @@ struct Parameter {
 /// The owner's buffers, then those of the replicas.
 std::vector<Replica> copiesOf(const Parameter &parameter);
 
-/// Where the "scalars" input keeps what changes per step (f64 each).
-enum class Scalar { Step, LearningRate, LabelCount, SeedLow, SeedHigh, Clip, Beta1, Beta2, Epsilon, WeightDecay };
+/// What a rank of the stage takes of its device: the arena and what is reserved beside it. Saturates.
+int64_t bytesPerRank(const Stage &stage);
+
+/// Where the "scalars" input keeps what changes per step (f64 each). Update: 1 + the updates applied so far, AdamW's
+/// exponent; a step whose update is skipped does not raise it.
+enum class Scalar {
+  Step,
+  LearningRate,
+  LabelCount,
+  SeedLow,
+  SeedHigh,
+  Clip,
+  Beta1,
+  Beta2,
+  Epsilon,
+  WeightDecay,
+  Update
+};
 inline constexpr int64_t kNumScalars = 16;
+/// The op whose output 1 scales the gradients of a step's update; 0 skips the update. Every rank computes it, from the
+/// same bits.
+inline constexpr const char *kUpdateScaleOp = "clip_scale";
 
 struct Plan {
   std::string tool;    ///< "modelpar-opt <version>"

@@ -21,7 +21,8 @@ using planformat::Scalar;
 static_assert(static_cast<int>(Scalar::Step) == 0 && static_cast<int>(Scalar::LearningRate) == 1 &&
               static_cast<int>(Scalar::LabelCount) == 2 && static_cast<int>(Scalar::Clip) == 5 &&
               static_cast<int>(Scalar::Beta1) == 6 && static_cast<int>(Scalar::Beta2) == 7 &&
-              static_cast<int>(Scalar::Epsilon) == 8 && static_cast<int>(Scalar::WeightDecay) == 9);
+              static_cast<int>(Scalar::Epsilon) == 8 && static_cast<int>(Scalar::WeightDecay) == 9 &&
+              static_cast<int>(Scalar::Update) == 10);
 
 namespace {
 

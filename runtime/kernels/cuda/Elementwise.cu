@@ -28,7 +28,8 @@ enum ScalarField {
   kBeta1,
   kBeta2,
   kEpsilon,
-  kWeightDecay
+  kWeightDecay,
+  kUpdate
 };
 
 constexpr int kThreads = 256;
@@ -138,9 +139,10 @@ struct AdamW {
       newP[i] = p[i], newM[i] = m[i], newV[i] = v[i];
       return;
     }
-    const double beta1 = scalars[kBeta1], beta2 = scalars[kBeta2], lr = scalars[kLearningRate], step = scalars[kStep];
-    const float stepSize = static_cast<float>(lr / (1 - pow(beta1, step)));
-    const float inverseRoot = static_cast<float>(1 / sqrt(1 - pow(beta2, step)));
+    const double beta1 = scalars[kBeta1], beta2 = scalars[kBeta2], lr = scalars[kLearningRate];
+    const double update = scalars[kUpdate];
+    const float stepSize = static_cast<float>(lr / (1 - pow(beta1, update)));
+    const float inverseRoot = static_cast<float>(1 / sqrt(1 - pow(beta2, update)));
     const float decay = static_cast<float>(weightDecay ? 1 - lr * scalars[kWeightDecay] : 1);
     const float b1 = static_cast<float>(beta1), b2 = static_cast<float>(beta2);
     const float grad = g[i] * gradScale;

@@ -117,7 +117,7 @@ TEST_F(TrainerTest, TheLossFalls) {
   EXPECT_LT(outcome.losses.back(), 0.05 * outcome.losses.front());
   EXPECT_THAT(stderr_, HasSubstr("step 1/60 | loss"));
   EXPECT_THAT(stderr_, HasSubstr("step 60/60 | loss"));
-  EXPECT_THAT(stdout_, HasSubstr("rank 0: planned peak"));
+  EXPECT_THAT(stdout_, HasSubstr("stage 0, rank 0: planned peak"));
 }
 
 /// Every plan starts from the same weights, sees the same batches and gives the same gradients and weights within
