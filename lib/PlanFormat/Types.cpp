@@ -7,6 +7,7 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
+#include "modelpar/PlanFormat/Contracts.h"
 
 #include "modelpar/Sharding/AxisParts.h"
 
@@ -125,7 +126,18 @@ private:
                                         ", expected one sharding");
   }
 
+  void contract(const Body &body, const Instruction &i, const std::string &where) {
+    std::vector<const TensorType *> inputs, outputs;
+    for (ValueId id : i.inputs)
+      inputs.push_back(&type(body, id));
+    for (ValueId id : i.outputs)
+      outputs.push_back(&type(body, id));
+    if (std::string error = contractError(i, inputs, outputs); !error.empty())
+      findings_.add(where, error);
+  }
+
   void kernel(const Body &body, const Instruction &i, const std::string &where) {
+    contract(body, i, where);
     if (i.op == "attention" && i.inputs.size() >= 3)
       onePart(body, {i.inputs[1], i.inputs[2]}, where);
     if (i.op == "attention_grad" && i.inputs.size() >= 4 && i.outputs.size() == 3)
@@ -156,6 +168,8 @@ private:
       return partial.axis.name == sharding::kMicroBatchAxis && partial.kind == sharding::ReduceKind::Sum;
     });
     expected.dtype = out.dtype;
+    if (!canAccumulate(in.dtype, out.dtype))
+      findings_.add(where, "adds " + describe(in) + " into " + describe(out) + ", expected a sum in f32 or f64");
     if (expected != out)
       findings_.add(where, "adds " + describe(in) + " into " + describe(out) + ", expected " + describe(expected));
     if (plan_.mesh.has(sharding::kMicroBatchAxis) && expected.sharding.partial.size() == in.sharding.partial.size())

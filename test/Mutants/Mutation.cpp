@@ -99,7 +99,7 @@ private:
     const std::string old = textOf(token);
     if (old == text)
       return {};
-    const bool everywhere = random_.oneIn(3);
+    const bool everywhere = random_.oneIn(language_ == Language::Mlir ? 2 : 3);
     std::string result;
     size_t at = 0;
     for (const Token &each : tokens_) {
@@ -196,6 +196,36 @@ private:
       return "element " + brief(old) + " becomes " + brief(other);
     }
     }
+  }
+
+  /// A field gets the value that a field of the same name has elsewhere.
+  std::string field() {
+    struct Field {
+      Span key, value;
+    };
+    const char separator = language_ == Language::Json ? ':' : '=';
+    std::vector<Field> fields;
+    for (const List &list : findLists(text_, tokens_))
+      for (const Span &element : list.elements) {
+        auto key = std::lower_bound(tokens_.begin(), tokens_.end(), element.begin,
+                                    [](const Token &token, size_t begin) { return token.begin < begin; });
+        auto middle = key + 1, value = key + 2;
+        if (value < tokens_.end() && value->begin < element.end && text_[middle->begin] == separator)
+          fields.push_back({{key->begin, key->end}, {value->begin, element.end}});
+      }
+    if (fields.empty())
+      return {};
+    const Field &field = fields[random_.below(fields.size())];
+    const std::string key = textOf(field.key), old = textOf(field.value);
+    std::vector<std::string> others;
+    for (const Field &each : fields)
+      if (textOf(each.key) == key && textOf(each.value) != old)
+        others.push_back(textOf(each.value));
+    if (others.empty())
+      return {};
+    const std::string other = others[random_.below(others.size())];
+    text_.replace(field.value.begin, old.size(), other);
+    return key + ": " + brief(old) + " becomes " + brief(other);
   }
 
   std::string line() {

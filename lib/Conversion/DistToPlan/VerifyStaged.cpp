@@ -312,7 +312,8 @@ struct VerifyStagedPass : impl::VerifyStagedBase<VerifyStagedPass> {
                                   [](func::FuncOp function) { return function->hasAttr(kProgramAttr); });
     if (!mesh || !any) {
       mesh ? getOperation().emitError() << "expected functions with \"" << kProgramAttr << "\" (phase staged)"
-           : getOperation().emitError() << "needs attribute " << dist::DistDialect::getMeshAttrName() << " (phase staged)";
+           : getOperation().emitError() << "needs attribute " << dist::DistDialect::getMeshAttrName()
+                                        << " (phase staged)";
       return signalPassFailure();
     }
     if (failed(Checker(getOperation(), mesh.getValue()).check()))
