@@ -63,20 +63,24 @@ public:
       if (std::string error = elements(operand); !error.empty())
         return error;
     // A pattern with one unknown list tells its length; those with two wait for the others.
-    std::vector<bool> done(operands_.size(), false);
-    for (bool progress = true; progress;) {
-      progress = false;
-      for (size_t i = 0; i < operands_.size(); ++i)
-        if (!done[i] && unknownLists(operands_[i]) <= 1) {
-          if (std::string error = dims(operands_[i]); !error.empty())
-            return error;
-          done[i] = progress = true;
-        }
+    for (std::vector<const Operand *> open = pointers(); !open.empty();) {
+      auto next = std::find_if(open.begin(), open.end(), [&](const Operand *each) { return unknownLists(*each) <= 1; });
+      if (next == open.end())
+        break;
+      if (std::string error = dims(**next); !error.empty())
+        return error;
+      open.erase(next);
     }
     return "";
   }
 
 private:
+  std::vector<const Operand *> pointers() const {
+    std::vector<const Operand *> all;
+    for (const Operand &operand : operands_)
+      all.push_back(&operand);
+    return all;
+  }
   static std::string has(const Operand &operand) { return operand.name + " has type " + describe(*operand.type); }
 
   std::string elements(const Operand &operand) {

@@ -117,15 +117,6 @@ private:
     return ops.count(op) != 0;
   }
 
-  /// Keys and values of attention, and their gradients, are one part of the sequence: a ring passes them on in step.
-  void onePart(const Body &body, const std::vector<ValueId> &values, const std::string &where) {
-    for (ValueId value : values)
-      if (type(body, value).sharding.dims != type(body, values[0]).sharding.dims)
-        return findings_.add(where, "has keys of type " + describe(type(body, values[0])) +
-                                        " with values or gradients of type " + describe(type(body, value)) +
-                                        ", expected one sharding");
-  }
-
   void contract(const Body &body, const Instruction &i, const std::string &where) {
     std::vector<const TensorType *> inputs, outputs;
     for (ValueId id : i.inputs)
@@ -138,10 +129,6 @@ private:
 
   void kernel(const Body &body, const Instruction &i, const std::string &where) {
     contract(body, i, where);
-    if (i.op == "attention" && i.inputs.size() >= 3)
-      onePart(body, {i.inputs[1], i.inputs[2]}, where);
-    if (i.op == "attention_grad" && i.inputs.size() >= 4 && i.outputs.size() == 3)
-      onePart(body, {i.inputs[2], i.inputs[3], i.outputs[1], i.outputs[2]}, where);
     for (size_t n = 0; n < i.inputs.size(); ++n)
       for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
         if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
