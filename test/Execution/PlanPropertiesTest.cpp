@@ -35,9 +35,10 @@ pipelines::CompileResult deepModel(int layers) {
   pipelines::CompileOptions options;
   options.modelFile = "deep.json";
   options.sequence = 8;
-  return compileText(R"({"model_type": "gpt2", "vocab_size": 32, "n_positions": 8, "n_embd": 16, "n_head": 2, "n_layer": )" +
-                         std::to_string(layers) + "}",
-                     options);
+  return compileText(
+      R"({"model_type": "gpt2", "vocab_size": 32, "n_positions": 8, "n_embd": 16, "n_head": 2, "n_layer": )" +
+          std::to_string(layers) + "}",
+      options);
 }
 
 TEST(Plan, BlocksDoNotGrowWithLayers) {

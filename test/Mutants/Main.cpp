@@ -14,11 +14,15 @@
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <map>
 #include <optional>
+#include <thread>
 
 using namespace modelpar::test;
 
@@ -124,9 +128,8 @@ private:
 int hunt(Arguments &arguments) {
   std::error_code ignored;
   std::filesystem::create_directories(arguments.out, ignored);
-  const std::string scratch = arguments.out + "/scratch";
+  const std::string scratch = arguments.hunt.folder;
   std::filesystem::create_directories(scratch, ignored);
-  arguments.hunt.folder = scratch;
   std::string error;
   const std::vector<Original> originals = makeOriginals(arguments.kinds, scratch, error);
   if (!error.empty())
@@ -146,6 +149,49 @@ int hunt(Arguments &arguments) {
   return report.findings() == 0 ? 0 : 1;
 }
 
+/// What the hunt must see: each of these ends in its verdict, and the one behind it is tried all the same.
+int selfTest(HuntOptions options) {
+  struct Case {
+    const char *what;
+    Verdict::Kind expected;
+    Verdict (*attempt)();
+  };
+  static constexpr Case kCases[] = {
+      {"accepted", Verdict::Kind::Accepted, [] { return Verdict{}; }},
+      {"a segmentation fault", Verdict::Kind::Crashed,
+       [] {
+         std::raise(SIGSEGV);
+         return Verdict{};
+       }},
+      {"an abort", Verdict::Kind::Crashed, []() -> Verdict { std::abort(); }},
+      {"an exit", Verdict::Kind::Crashed, []() -> Verdict { std::_Exit(0); }},
+      {"no end", Verdict::Kind::Hung,
+       [] {
+         for (volatile bool go = true; go;)
+           std::this_thread::sleep_for(std::chrono::milliseconds(10));
+         return Verdict{};
+       }},
+      {"all memory", Verdict::Kind::Crashed,
+       [] {
+         std::vector<char> all(size_t{1} << 62);
+         return Verdict{Verdict::Kind::Accepted, std::string(all.begin(), all.begin() + 1)};
+       }},
+      {"a refusal", Verdict::Kind::Refused, [] { return Verdict{Verdict::Kind::Refused, "line 1\nline 2"}; }}};
+  std::error_code ignored;
+  std::filesystem::create_directories(options.folder, ignored);
+  options.hangSeconds = 2;
+  size_t seen = 0, wrong = 0;
+  hunt(
+      std::size(kCases), options, [](size_t i) { return kCases[i].attempt(); },
+      [&](size_t i, const Verdict &verdict) {
+        const bool right = i == seen++ && verdict.kind == kCases[i].expected &&
+                           (verdict.kind != Verdict::Kind::Refused || verdict.message == "line 1\nline 2");
+        wrong += !right;
+        std::printf("%s: %s%s\n", kCases[i].what, std::string(name(verdict.kind)).c_str(), right ? "" : " (WRONG)");
+      });
+  return seen == std::size(kCases) && wrong == 0 ? 0 : 1;
+}
+
 } // namespace
 
 int main(int argc, char **argv) {
@@ -160,9 +206,12 @@ int main(int argc, char **argv) {
   app.add_option("--only", arguments.only, "mutant of this number alone, of each kind");
   app.add_option("--out", arguments.out, "folder for what is found")->capture_default_str();
   app.add_option("--hang", arguments.hunt.hangSeconds, "seconds after which a mutant hangs")->capture_default_str();
+  bool test = false;
+  app.add_flag("--self-test", test, "show that each way to fail is found");
   CLI11_PARSE(app, argc, argv);
 #ifdef MODELPAR_SANITIZE
   arguments.hunt.memoryBytes = 0;
 #endif
-  return hunt(arguments);
+  arguments.hunt.folder = arguments.out + "/scratch";
+  return test ? selfTest(arguments.hunt) : hunt(arguments);
 }

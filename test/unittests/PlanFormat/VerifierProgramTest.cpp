@@ -360,7 +360,7 @@ TEST(VerifyProgram, EveryCallOfALongProgramIsChecked) {
     const TypeId type = body.values[body.instructions[call].inputs[0]].type;
     const ValueId unwritten = BodyBuilder(broken, body).local(type);
     body.instructions[call].inputs[0] = unwritten;
-    Stage &changed = stage(broken);
+    Stage &changed = broken.stages[0];
     changed.memory.back().bytes += body.frameBytes; // The frame has grown.
     changed.arenaBytes += body.frameBytes;
     EXPECT_THAT(findings(broken), HasSubstr("reads value " + std::to_string(unwritten) + " of forward, which no"))
