@@ -187,6 +187,32 @@ TEST(VerifyProgram, RaceWithAReader) {
               HasSubstr("instruction 2 (all_reduce, stream 1) reads the same bytes"));
 }
 
+TEST(VerifyProgram, ACollectiveWorksInPlaceOnItsOwnInput) {
+  // A grouped launch of one input twice: its first output would be written while the second input is read.
+  auto after = [](bool twice) {
+    constexpr TypeId kOverDp = 6, kWhole = 7; // Scalars of the small plan.
+    Plan plan = smallPlan();
+    Body &update = program(plan, kUpdate);
+    BodyBuilder b(plan, update);
+    const ValueId in = b.local(kOverDp), out = b.alias(kWhole, in), other = b.local(kWhole);
+    const int32_t ready = b.event(), done = b.event();
+    b.kernel("fill", {}, {in}).record = ready;
+    std::vector<ValueId> inputs{in}, outputs{out};
+    if (twice) {
+      inputs.push_back(in);
+      outputs.push_back(other);
+    }
+    b.collective("all_reduce", {plan.mesh.axis("dp")}, inputs, outputs, {ready}, done);
+    b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+    plan.stages[0].memory.back().bytes += update.frameBytes;
+    plan.stages[0].arenaBytes += update.frameBytes;
+    return findings(plan);
+  };
+  EXPECT_EQ(after(false), "");
+  EXPECT_THAT(after(true), AllOf(HasSubstr("(all_reduce, stream 1): an output or the workspace"),
+                                 HasSubstr("overlaps another operand")));
+}
+
 TEST(VerifyProgram, ReadAfterInPlaceResult) {
   // The first update reads the gradient's sum after the all_reduce has replaced it: shape and bytes fit, the value does
   // not.
