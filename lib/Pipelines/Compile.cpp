@@ -50,7 +50,8 @@ public:
 
   bool run(const std::string &text) {
     const auto start = std::chrono::steady_clock::now();
-    if (!checkValues(options_, result_.errors) || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
+    if (!checkValues(options_, result_.errors) || !load(text) || !verifyLoaded() || !chooseCluster() ||
+        !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
       result_.ir = print();
@@ -204,8 +205,6 @@ bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
     return fail("--compile-to=" + std::string(name(options_.compileTo)) +
                 " comes before --compile-from=" + std::string(name(phase_)));
-  if (!verifyLoaded())
-    return false;
   if (phase_ == Phase::Import)
     noteModelFlops(*module_);
   if (!dump(phase_))

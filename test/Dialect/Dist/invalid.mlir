@@ -498,3 +498,13 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
     return
   }
 }
+
+// -----
+
+// expected-error @+1 {{mesh axis "tp" of size 65536, expected at most 65536 micro-batches and 2147483648 ranks in all}}
+module attributes {dist.mesh = #dist.mesh<["dp"=65536, "tp"=65536]>} {}
+
+// -----
+
+// expected-error @+1 {{mesh axis "mb" of size 65537, expected at most 65536 micro-batches and 2147483648 ranks in all}}
+module attributes {dist.mesh = #dist.mesh<["mb"=65537]>} {}

@@ -1141,3 +1141,9 @@ func.func @attention_grad_c7(%q: tensor<2x3x2x4xf64>, %k: tensor<2x5x2x4xf64>, %
   %r0, %r1, %r2 = nn.attention_grad %q, %q, %k, %k, %q, %l, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x3x2xf64>, tensor<16xf64>, tensor<3x5xf32>) -> (tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>)
   return
 }
+
+// -----
+
+// nn.parameter C1
+// expected-error @+1 {{checkpoint shape [4294967296, 4294967296, 4] has more than 2^63 elements}}
+nn.parameter @overflow : tensor<4xf32> init <zeros> checkpoint "w" [4294967296, 4294967296, 4]

@@ -106,7 +106,8 @@ LogicalResult ParameterOp::verify() {
   for (int64_t size : getCheckpointShape()) {
     if (size <= 0)
       return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has an extent below 1";
-    elements *= size;
+    if (__builtin_mul_overflow(elements, size, &elements))
+      return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has more than 2^63 elements";
   }
   if (elements != type.getNumElements())
     return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has " << elements

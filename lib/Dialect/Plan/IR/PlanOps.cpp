@@ -11,8 +11,6 @@
 
 #include "modelpar/Dialect/Plan/IR/PlanDialect.h"
 
-#include <numeric>
-
 using namespace mlir;
 using namespace modelpar::plan;
 
@@ -55,7 +53,10 @@ LogicalResult ParameterOp::verify() {
                          << getState().size() << " buffers";
   ArrayRef<int64_t> shape = getCheckpointShape();
   int64_t expected = cast<RankedTensorType>(getType()).getNumElements();
-  int64_t found = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
+  int64_t found = 1;
+  for (int64_t extent : shape)
+    if (__builtin_mul_overflow(found, extent, &found))
+      return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found more than 2^63";
   if (expected != found) // C3
     return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found " << found;
   auto type = cast<RankedTensorType>(getType());
@@ -191,7 +192,10 @@ LogicalResult MemoryOp::verify() {
   if (getPartNames().size() != getPartBytes().size()) // C1
     return emitOpError() << "expected one size per part, found " << getPartNames().size() << " parts and "
                          << getPartBytes().size() << " sizes";
-  int64_t sum = std::accumulate(getPartBytes().begin(), getPartBytes().end(), int64_t(0));
+  int64_t sum = 0;
+  for (int64_t bytes : getPartBytes())
+    if (bytes < 0 || __builtin_add_overflow(sum, bytes, &sum))
+      return emitOpError() << "expected parts of at least 0 bytes that 64 bits can count, found " << bytes;
   if (sum != static_cast<int64_t>(getArena())) // C2
     return emitOpError() << "expected parts that add up to " << getArena() << " bytes, found " << sum;
   if (getTransient() > getArena()) // C3

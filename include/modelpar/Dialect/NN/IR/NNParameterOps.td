@@ -65,6 +65,7 @@ def NN_ReadParameterOp : NN_Op<"read_parameter", [MemoryEffects<[MemRead<NN_Para
   let assemblyFormat = "$parameter attr-dict `:` type($result)";
   let extraClassDefinition = [{
     ::mlir::Value $cppClass::getParameterValue() { return getResult(); }
+    ::llvm::StringRef $cppClass::getTensorName() { return stringifyParameterSlot(getSlot()); }
   }];
 }
 
@@ -84,6 +85,7 @@ def NN_WriteParameterOp : NN_Op<"write_parameter", [MemoryEffects<[MemWrite<NN_P
   let assemblyFormat = "$parameter `,` $value attr-dict `:` type($value)";
   let extraClassDefinition = [{
     ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
+    ::llvm::StringRef $cppClass::getTensorName() { return stringifyParameterSlot(getSlot()); }
   }];
 }
 
@@ -105,6 +107,7 @@ def NN_GradientOp : NN_Op<"gradient", [MemoryEffects<[MemWrite<NN_GradientMemory
   let extraClassDefinition = [{
     ::mlir::Value $cppClass::getParameterValue() { return getValue(); }
     bool $cppClass::isGradient() { return true; }
+    ::llvm::StringRef $cppClass::getTensorName() { return "gradient"; }
   }];
 }
 
