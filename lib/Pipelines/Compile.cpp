@@ -9,6 +9,7 @@
 
 #include "CheckOptions.h"
 #include "ModuleFacts.h"
+#include "ModuleText.h"
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 #include "modelpar/Pipelines/MeshChoice.h"
@@ -18,7 +19,6 @@
 #include "modelpar/Target/PlanJSON/PlanJSON.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 
@@ -52,7 +52,7 @@ public:
     if (!checkValues(options_, result_.errors) || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
-      result_.ir = print();
+      result_.ir = printModule(*module_);
       return true;
     }
     return emit(text, start);
@@ -73,7 +73,6 @@ private:
   bool runPhases();
   bool dump(Phase phase);
   bool emit(const std::string &text, std::chrono::steady_clock::time_point start);
-  std::string print();
 
   const CompileOptions &options_;
   CompileResult &result_;
@@ -86,17 +85,9 @@ private:
 };
 
 void Compilation::record(mlir::Diagnostic &diagnostic) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  if (!llvm::isa<mlir::UnknownLoc>(diagnostic.getLocation())) {
-    if (auto location = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
-      stream << location.getFilename().getValue() << ":" << location.getLine() << ":" << location.getColumn() << ": ";
-    else if (auto name = llvm::dyn_cast<mlir::NameLoc>(diagnostic.getLocation()))
-      stream << name.getName().getValue() << ": ";
-  }
-  stream << diagnostic.str();
+  std::string text = describe(diagnostic.getLocation()) + diagnostic.str();
   for (mlir::Diagnostic &note : diagnostic.getNotes())
-    stream << "\n  note: " << note.str();
+    text += "\n  note: " + describe(note.getLocation()) + note.str();
   if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
     result_.errors.push_back(text);
   else
@@ -178,7 +169,7 @@ bool Compilation::load(const std::string &text) {
     phase_ = options_.compileFrom.value_or(Phase::Import);
     if (!checkAgainstModule(options_, phase_, result_.errors))
       return false;
-    module_ = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context_), options_.modelFile);
+    module_ = readModule(context_, text, options_.modelFile);
     return static_cast<bool>(module_) || !result_.errors.empty() ? static_cast<bool>(module_)
                                                                  : fail(options_.modelFile + ": not a module");
   }
@@ -227,13 +218,6 @@ bool Compilation::runPhases() {
   return true;
 }
 
-std::string Compilation::print() {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module_->print(stream);
-  return text;
-}
-
 bool Compilation::dump(Phase phase) {
   if (options_.dumpPhasesTo.empty())
     return true;
@@ -242,7 +226,7 @@ bool Compilation::dump(Phase phase) {
   const std::string path =
       options_.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) + ".mlir";
   std::ofstream file(path);
-  file << print();
+  file << printModule(*module_);
   return file.good() || fail("cannot write " + path);
 }
 
