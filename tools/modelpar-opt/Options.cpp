@@ -30,18 +30,20 @@ static std::string commandLine(int argc, char **argv) {
   return text;
 }
 
-std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
-  Options options;
-  CompileOptions &c = options.compile;
+namespace {
+
+/// Options that are more than their text.
+struct Texts {
   std::string dropout, sequenceParallel, from, to = "plan";
+};
+
+} // namespace
+
+static void addOptions(CLI::App &app, Options &options, Texts &texts) {
+  CompileOptions &c = options.compile;
   std::vector<std::string> phases;
   for (Phase phase : kPhases)
     phases.emplace_back(name(phase));
-
-  CLI::App app{"Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run "
-               "executes. With "
-               "pass names (-nn-differentiate ...) and a .mlir file it works like mlir-opt."};
-  app.name("modelpar-opt");
   const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 40);
   app.add_option("MODEL", c.modelFile, "model.json, config.json, or a .mlir file of the phase named by --compile-from")
       ->required();
@@ -55,11 +57,11 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   app.add_option("--seq", c.sequence, "sequence length (default: the model's maximum)")->check(positive);
   app.add_option("--dtype", c.dtype, "compute type: f32 (default)");
   app.add_option("--optimizer", c.optimizer, "adamw (default) or sgd")->check(CLI::IsMember({"adamw", "sgd"}));
-  app.add_option("--dropout", dropout, "config (default): as the model says; off")
+  app.add_option("--dropout", texts.dropout, "config (default): as the model says; off")
       ->check(CLI::IsMember({"config", "off"}));
   app.add_option("--tp,--tensor-model-parallel-size", c.tp, "tensor parallelism (left out: chosen)")->check(positive);
   app.add_option("--dp", c.dp, "data parallelism (left out: chosen)")->check(positive);
-  app.add_option("--sp", sequenceParallel,
+  app.add_option("--sp", texts.sequenceParallel,
                  "sequence parallelism: on splits the sequence over tp between the "
                  "tensor-parallel regions (default: off)")
       ->check(CLI::IsMember({"on", "off"}));
@@ -71,20 +73,41 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
       ->check(positive);
   app.add_option("--schedule", c.schedule, "order of micro-batches in the pipeline: gpipe or 1f1b (default)");
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
-  app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
+  app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce (default)");
   addFixed(app, "--cp-mode", "ring", "how attention sees the sequence that cp splits");
   addFixed(app, "--zero", "0", "sharding of optimizer state, gradients, parameters");
   addFixed(app, "--virtual-stages", "1", "virtual pipeline stages per rank");
   addFixed(app, "--recompute", "none", "activation recomputation");
   addFixed(app, "--attention", "flash", "attention kernel");
   addFixed(app, "--grad-reduce-dtype", "f32", "type gradients travel in");
-  app.add_option("--compile-to", to, "stop after this phase and print the module")
+  app.add_option("--compile-to", texts.to, "stop after this phase and print the module")
       ->check(CLI::IsMember(phases))
       ->capture_default_str();
-  app.add_option("--compile-from", from, "MODEL is a module of this phase")->check(CLI::IsMember(phases));
+  app.add_option("--compile-from", texts.from, "MODEL is a module of this phase")->check(CLI::IsMember(phases));
   app.add_option("--dump-phases-to", c.dumpPhasesTo, "folder for N.phase.mlir of every phase");
   app.add_option("--summary", options.summary, "write the summary (JSON) to this file; - is standard output");
   app.add_flag("--explain", options.explain, "print the mesh, memory and communication of the plan");
+}
+
+bool isCompileOption(const std::string &argument) {
+  Options options;
+  Texts texts;
+  CLI::App app;
+  app.set_help_flag();
+  addOptions(app, options, texts);
+  const CLI::Option *option =
+      argument.starts_with("-") ? app.get_option_no_throw(argument.substr(0, argument.find('='))) : nullptr;
+  return option && !option->check_lname("output");
+}
+
+std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
+  Options options;
+  Texts texts;
+  CLI::App app{"Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run "
+               "executes. With "
+               "pass names (-nn-differentiate ...) and a .mlir file it works like mlir-opt."};
+  app.name("modelpar-opt");
+  addOptions(app, options, texts);
 
   try {
     app.parse(argc, argv);
@@ -96,13 +119,22 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
     exitCode = 1;
     return std::nullopt;
   }
-  if (!dropout.empty())
-    c.dropout = dropout == "config";
-  if (!sequenceParallel.empty())
-    c.sequenceParallel = sequenceParallel == "on";
-  c.compileTo = *parsePhase(to);
-  if (!from.empty())
-    c.compileFrom = parsePhase(from);
+  CompileOptions &c = options.compile;
+  if (!texts.dropout.empty())
+    c.dropout = texts.dropout == "config";
+  if (!texts.sequenceParallel.empty())
+    c.sequenceParallel = texts.sequenceParallel == "on";
+  c.compileTo = *parsePhase(texts.to);
+  if (!texts.from.empty())
+    c.compileFrom = parsePhase(texts.from);
+  if (c.compileTo != Phase::Plan)
+    for (auto [option, given] : {std::pair{"--summary", !options.summary.empty()}, {"--explain", options.explain}})
+      if (given) {
+        std::cerr << "modelpar-opt: error: " << option << ": there is no plan with --compile-to=" << texts.to
+                  << ", expected --compile-to=plan\n";
+        exitCode = 1;
+        return std::nullopt;
+      }
   c.command = commandLine(argc, argv);
   return options;
 }

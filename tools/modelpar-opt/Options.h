@@ -19,6 +19,9 @@ struct Options {
   bool explain = false;
 };
 
+/// An option of a compilation, but for -o: the others say that a .mlir file is a module to compile.
+bool isCompileOption(const std::string &argument);
+
 /// Parses the command line of a compilation. Nothing: the process should end with `exitCode` (help was printed, or an
 /// error).
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode);

@@ -21,12 +21,12 @@
 
 using namespace modelpar::pipelines;
 
-/// A .mlir file (or standard input) without any option of a compilation.
+/// A .mlir file (or standard input) without any option of a compilation, and not for a plan.
 static bool wantsPasses(int argc, char **argv) {
   bool mlir = false;
   for (int i = 1; i < argc; ++i) {
     llvm::StringRef argument(argv[i]);
-    if (argument.starts_with("--compile-"))
+    if (isCompileOption(argument.str()) || (i > 1 && argument.ends_with(".plan")))
       return false;
     mlir |= argument.ends_with(".mlir") || argument == "-" || argument == "--show-dialects" ||
             argument.starts_with("--pass-pipeline");

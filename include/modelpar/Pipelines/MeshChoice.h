@@ -29,6 +29,9 @@ struct MeshChoice {
 /// How many micro-batches per pipeline stage are chosen where the batch allows: the bubble is then a fifth of the step.
 inline constexpr int64_t kMicroBatchesPerStage = 4;
 
+/// The most sequences of a step that a rank sees: dp splits the batch, and so does cp where there is no sequence.
+int64_t rankShare(int64_t globalBatch, int64_t dp, int64_t cp, bool hasSequence);
+
 /// Fills what is not pinned: no pipeline and no context parallelism, data parallelism as far as the global batch goes,
 /// tensor parallelism with the rest; one micro-batch, with a pipeline kMicroBatchesPerStage for each stage.
 /// `hasSequence`: without one, cp splits the batch like dp. Errors, all at once: pins whose product cannot be the world
