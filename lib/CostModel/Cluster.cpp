@@ -150,4 +150,25 @@ bool clusterFromOption(const std::string &option, Cluster &cluster, std::string 
   return false;
 }
 
+bool overrideNodes(int64_t nodes, Cluster &cluster, std::string &text, std::string &error) {
+  if (cluster.nodes == nodes)
+    return true;
+  const std::string option = "--nodes=" + std::to_string(nodes) + ": ";
+  if (cluster.nodes == 1) {
+    error = option + "cluster " + cluster.name + " describes one node without a network";
+    return false;
+  }
+  json::Value document;
+  if (!json::parse(text, document, error))
+    return false;
+  document["nodes"] = nodes;
+  if (nodes <= kMaxDevices / cluster.devicesPerNode) // Else reading says that it is too many.
+    document["links"].back()["ranks"] = nodes * cluster.devicesPerNode;
+  text = json::dumpPretty(document) + "\n";
+  if (readCluster(text, cluster, error))
+    return true;
+  error = option + error;
+  return false;
+}
+
 } // namespace modelpar::costmodel

@@ -1,4 +1,4 @@
-//===- CheckOptions.h - options that cannot be, alone or with a module ----===//
+//===- CheckOptions.h - options that cannot be -----------------------------===//
 //
 // Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
@@ -16,9 +16,6 @@ inline constexpr int64_t kDefaultGlobalBatch = 8;
 
 /// Values that are wrong whatever the model is. False: `errors` has grown.
 bool checkValues(const CompileOptions &options, std::vector<std::string> &errors);
-
-/// For an input that is a module of `phase`: options that ask for what it has decided already are refused, not ignored.
-bool checkAgainstModule(const CompileOptions &options, Phase phase, std::vector<std::string> &errors);
 
 } // namespace modelpar::pipelines
 

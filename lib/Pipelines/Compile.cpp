@@ -7,8 +7,12 @@
 
 #include "modelpar/Pipelines/Compile.h"
 
+#include "CheckModule.h"
 #include "CheckOptions.h"
+#include "KeptOptions.h"
 #include "ModuleFacts.h"
+#include "ModuleText.h"
+#include "OptionFacts.h"
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 #include "modelpar/Files/OutputFiles.h"
@@ -20,7 +24,6 @@
 #include "modelpar/Target/PlanJSON/PlanJSON.h"
 
 #include "mlir/IR/BuiltinOps.h"
-#include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "mlir/Pass/PassRegistry.h"
 
@@ -30,10 +33,6 @@
 namespace modelpar::pipelines {
 
 namespace {
-
-/// A module keeps the cluster it is compiled for and the model file's text, so that a resumed file needs no option
-/// again and its plan says where it came from.
-static constexpr llvm::StringLiteral kCluster = "nn.cluster", kSource = "nn.source";
 
 /// One compilation: the module, the phase it is in, and what has been said about it.
 class Compilation {
@@ -50,11 +49,11 @@ public:
 
   bool run(const std::string &text) {
     const auto start = std::chrono::steady_clock::now();
-    if (!checkValues(options_, result_.errors) || !load(text) || !verifyLoaded() || !chooseCluster() ||
-        !choosePlacement() || !runPhases())
+    if (!checkValues(options_, result_.errors) || !load(text) || !verifyLoaded() || !takeOptions() ||
+        !chooseCluster() || !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
-      result_.ir = print();
+      result_.ir = printModule(*module_);
       return true;
     }
     return emit(text, start);
@@ -66,121 +65,134 @@ private:
     result_.errors.push_back(std::move(message));
     return false;
   }
+  bool load(const std::string &text);
+  bool verifyLoaded();
+  bool takeOptions();
   bool chooseCluster();
   bool choosePlacement();
   bool checkRanks();
-  bool verifyLoaded();
-  bool setNodes(int64_t nodes);
-  bool load(const std::string &text);
   bool runPhases();
   bool dump(Phase phase);
   bool emit(const std::string &text, std::chrono::steady_clock::time_point start);
-  std::string print();
 
-  const CompileOptions &options_;
+  CompileOptions options_; ///< As given, then with what a resumed module keeps.
   CompileResult &result_;
   mlir::MLIRContext context_;
   mlir::OwningOpRef<mlir::ModuleOp> module_;
   Phase phase_ = Phase::Import;
+  bool loaded_ = false; ///< The input is a module, not a model.
   costmodel::Cluster cluster_;
   std::string clusterText_;
   PhaseOptions phaseOptions_;
+  std::string kept_; ///< The options that a resumed module asks for.
 };
 
 void Compilation::record(mlir::Diagnostic &diagnostic) {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  if (!llvm::isa<mlir::UnknownLoc>(diagnostic.getLocation())) {
-    if (auto location = llvm::dyn_cast<mlir::FileLineColLoc>(diagnostic.getLocation()))
-      stream << location.getFilename().getValue() << ":" << location.getLine() << ":" << location.getColumn() << ": ";
-    else if (auto name = llvm::dyn_cast<mlir::NameLoc>(diagnostic.getLocation()))
-      stream << name.getName().getValue() << ": ";
-  }
-  stream << diagnostic.str();
+  std::string text = describe(diagnostic.getLocation()) + diagnostic.str();
   for (mlir::Diagnostic &note : diagnostic.getNotes())
-    stream << "\n  note: " << note.str();
+    text += "\n  note: " + describe(note.getLocation()) + note.str();
   if (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Error)
     result_.errors.push_back(text);
   else
     (diagnostic.getSeverity() == mlir::DiagnosticSeverity::Remark ? result_.remarks : result_.warnings).push_back(text);
 }
 
+/// A resumed module asks for what its compilation was asked for.
+bool Compilation::takeOptions() {
+  if (loaded_ && !takeKeptOptions(*module_, phase_, options_, kept_, result_.errors))
+    return false;
+  keepOptions(*module_, phase_, options_);
+  return true;
+}
+
 bool Compilation::chooseCluster() {
   std::string error;
-  auto kept = (*module_)->getAttrOfType<mlir::StringAttr>(kCluster);
-  if (!options_.cluster && kept && !kept.getValue().starts_with("local:")) {
+  mlir::Attribute attribute = (*module_)->getAttr(kCluster);
+  auto kept = llvm::dyn_cast_or_null<mlir::StringAttr>(attribute);
+  if (options_.cluster || !attribute) {
+    // A module that has placements, and no cluster, is for one with its ranks.
+    dist::MeshAttr mesh = dist::getMesh(*module_);
+    const std::string local = "local:" + std::to_string(mesh ? mesh.getValue().numRanks() : 1);
+    if (!costmodel::clusterFromOption(options_.cluster.value_or(local), cluster_, clusterText_, error))
+      return fail(error);
+  } else {
+    const std::string head = options_.modelFile + ": attribute " + kCluster.str();
+    if (!kept)
+      return fail(head + ": expected a string, local:N or the text of a cluster file");
     clusterText_ = kept.getValue().str();
-    if (!costmodel::readCluster(clusterText_, cluster_, error))
-      return fail("attribute nn.cluster: " + error);
-  } else if (!costmodel::clusterFromOption(options_.cluster.value_or(kept ? kept.getValue().str() : "local:1"),
-                                           cluster_, clusterText_, error)) {
-    return fail(error);
+    const bool local = kept.getValue().starts_with("local:");
+    if (local ? !costmodel::clusterFromOption(clusterText_, cluster_, clusterText_, error)
+              : !costmodel::readCluster(clusterText_, cluster_, error))
+      return fail(head + ": " + (local ? "expected local:N, found " + clusterText_ : error));
   }
+  if (options_.nodes && !costmodel::overrideNodes(*options_.nodes, cluster_, clusterText_, error))
+    return fail(error);
   (*module_)->setAttr(kCluster, mlir::StringAttr::get(&context_, clusterText_));
-  return !options_.nodes || setNodes(*options_.nodes);
+  return true;
 }
 
 bool Compilation::choosePlacement() {
+  phaseOptions_.gradSync = options_.gradSync.value_or("all_reduce");
+  phaseOptions_.verify = options_.verify;
   if (phase_ >= Phase::Sharded)
     return checkRanks(); // The module has its mesh.
-  const StepInputs inputs = stepInputs(*module_);
   MeshPins pins{options_.pp, options_.dp, options_.cp, options_.ep, options_.tp, options_.microBatch};
   MeshChoice choice;
-  if (!chooseMesh(cluster_.numDevices(), inputs.batch.value_or(kDefaultGlobalBatch), inputs.hasSequence, pins, choice,
-                  result_.errors))
+  const size_t before = result_.errors.size();
+  if (!chooseMesh(cluster_.numDevices(), stepInputs(*module_).batch.value_or(kDefaultGlobalBatch),
+                  hasSequence(*module_), pins, choice, result_.errors)) {
+    // Not all that a message names was given with this command.
+    for (size_t i = before; i < result_.errors.size() && !kept_.empty(); ++i)
+      result_.errors[i] += "; " + options_.modelFile + " asks for " + kept_;
     return false;
+  }
   phaseOptions_.pp = choice.pp;
   phaseOptions_.dp = choice.dp;
   phaseOptions_.cp = choice.cp;
   phaseOptions_.tp = choice.tp;
   phaseOptions_.sequenceParallel = options_.sequenceParallel.value_or(false);
   phaseOptions_.schedule = options_.schedule.value_or("1f1b");
-  phaseOptions_.flopsPerByte = cluster_.flopsPerByte(options_.dtype.value_or("f32"));
+  auto dtype = llvm::dyn_cast_or_null<mlir::StringAttr>(dtypeFact(*module_, {}).value);
+  phaseOptions_.flopsPerByte = cluster_.flopsPerByte(dtype ? dtype.getValue().str() : "f32");
   phaseOptions_.numMicroBatches = choice.numMicroBatches;
   phaseOptions_.pins = options_.pins;
-  phaseOptions_.gradSync = options_.gradSync;
-  phaseOptions_.verify = options_.verify;
   return true;
 }
 
 /// A module whose placements are decided: the cluster has its ranks.
 bool Compilation::checkRanks() {
   dist::MeshAttr mesh = dist::getMesh(*module_);
-  if (!mesh || !options_.cluster)
+  const int64_t ranks = mesh ? mesh.getValue().numRanks() : 1;
+  if (ranks == cluster_.numDevices())
     return true;
-  const int64_t ranks = mesh.getValue().numRanks();
-  return ranks == cluster_.numDevices() ||
-         fail("--cluster=" + *options_.cluster + " has " + std::to_string(cluster_.numDevices()) +
-              " ranks, the mesh of " + options_.modelFile + " has " + std::to_string(ranks));
+  std::string source = options_.modelFile + ": attribute " + kCluster.str();
+  if (options_.nodes)
+    source = "--nodes=" + std::to_string(*options_.nodes);
+  else if (options_.cluster)
+    source = "--cluster=" + *options_.cluster;
+  return fail(source + " has " + std::to_string(cluster_.numDevices()) + " ranks, the mesh of " + options_.modelFile +
+              " (" + dist::DistDialect::getMeshAttrName().str() + ") has " + std::to_string(ranks));
 }
 
 /// What a pass of ours would guarantee must hold for a module that someone hands in.
 bool Compilation::verifyLoaded() {
-  if (!options_.compileFrom || !options_.verify)
+  if (!loaded_ || !options_.verify)
     return true;
+  if (mlir::failed(checkModuleAttributes(*module_, phase_)) || mlir::failed(checkModuleFacts(*module_, phase_)))
+    return false;
   mlir::PassManager manager(&context_);
   addPhaseVerifier(manager, phase_);
   return mlir::succeeded(manager.run(*module_)) ||
          (result_.errors.empty() && fail(options_.modelFile + ": not a module of phase " + std::string(name(phase_))));
 }
 
-bool Compilation::setNodes(int64_t nodes) {
-  if (cluster_.nodes == nodes)
-    return true;
-  if (cluster_.nodes == 1)
-    return fail("--nodes=" + std::to_string(nodes) + ": cluster " + cluster_.name +
-                " describes one node without a network");
-  cluster_.nodes = nodes;
-  cluster_.links.back().ranks = cluster_.numDevices();
-  return true;
-}
-
 bool Compilation::load(const std::string &text) {
   if (llvm::StringRef(options_.modelFile).ends_with(".mlir") || options_.compileFrom) {
     phase_ = options_.compileFrom.value_or(Phase::Import);
-    if (!checkAgainstModule(options_, phase_, result_.errors))
-      return false;
-    module_ = mlir::parseSourceString<mlir::ModuleOp>(text, mlir::ParserConfig(&context_), options_.modelFile);
+    loaded_ = true;
+    if (phase_ == Phase::Plan)
+      return fail("--compile-from=plan: a plan is the last phase, expected an earlier one");
+    module_ = readModule(context_, text, options_.modelFile);
     return static_cast<bool>(module_) || !result_.errors.empty() ? static_cast<bool>(module_)
                                                                  : fail(options_.modelFile + ": not a module");
   }
@@ -205,13 +217,13 @@ bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
     return fail("--compile-to=" + std::string(name(options_.compileTo)) +
                 " comes before --compile-from=" + std::string(name(phase_)));
-  if (phase_ == Phase::Import)
-    noteModelFlops(*module_);
   if (!dump(phase_))
     return false;
   for (Phase phase : kPhases) {
     if (phase <= phase_ || phase > options_.compileTo || phase == Phase::Plan)
       continue;
+    if (phase_ == Phase::Import)
+      noteModelFlops(*module_);
     mlir::PassManager manager(&context_);
     manager.enableVerifier(options_.verify);
     addPhasePasses(manager, phase, phaseOptions_);
@@ -221,17 +233,11 @@ bool Compilation::runPhases() {
     if (mlir::failed(manager.run(*module_)))
       return result_.errors.empty() ? fail("phase " + std::string(name(phase)) + " failed") : false;
     phase_ = phase;
+    keepOptions(*module_, phase, options_);
     if (!dump(phase))
       return false;
   }
   return true;
-}
-
-std::string Compilation::print() {
-  std::string text;
-  llvm::raw_string_ostream stream(text);
-  module_->print(stream);
-  return text;
 }
 
 static std::string dumpPath(const CompileOptions &options, Phase phase) {
@@ -246,7 +252,7 @@ bool Compilation::dump(Phase phase) {
   std::filesystem::create_directories(options_.dumpPhasesTo, ignored);
   files::OutputFiles files;
   std::string error;
-  return (files.add(dumpPath(options_, phase), print(), error) && files.commit(error)) || fail(error);
+  return (files.add(dumpPath(options_, phase), printModule(*module_), error) && files.commit(error)) || fail(error);
 }
 
 bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_point start) {

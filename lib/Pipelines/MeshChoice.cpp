@@ -120,6 +120,11 @@ private:
 
 } // namespace
 
+int64_t rankShare(int64_t globalBatch, int64_t dp, int64_t cp, bool hasSequence) {
+  const int64_t share = ceilDiv(globalBatch, dp);
+  return hasSequence ? share : ceilDiv(share, cp);
+}
+
 bool chooseMesh(int64_t worldSize, int64_t globalBatch, bool hasSequence, const MeshPins &pins, MeshChoice &choice,
                 std::vector<std::string> &errors) {
   const size_t before = errors.size();
@@ -131,9 +136,7 @@ bool chooseMesh(int64_t worldSize, int64_t globalBatch, bool hasSequence, const 
     return false;
   chooser.fill(globalBatch);
 
-  int64_t share = ceilDiv(globalBatch, choice.dp);
-  if (!hasSequence)
-    share = ceilDiv(share, choice.cp);
+  const int64_t share = rankShare(globalBatch, choice.dp, choice.cp, hasSequence);
   if (pins.microBatch && *pins.microBatch > share) {
     errors.push_back("--micro-batch=" + std::to_string(*pins.microBatch) +
                      " is larger than a data-parallel rank's share of the global batch, " + std::to_string(share) +

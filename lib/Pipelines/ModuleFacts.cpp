@@ -7,6 +7,7 @@
 
 #include "ModuleFacts.h"
 
+#include "modelpar/Dialect/NN/IR/NN.h"
 #include "modelpar/Dialect/Plan/IR/PlanDialect.h"
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Interfaces/ShardingRuleOpInterface.h"
@@ -19,15 +20,26 @@ namespace modelpar::pipelines {
 
 StepInputs stepInputs(mlir::ModuleOp module) {
   StepInputs inputs;
-  auto step = module.lookupSymbol<mlir::func::FuncOp>("step");
-  for (unsigned i = 0; step && i < step.getNumArguments(); ++i) {
-    inputs.hasSequence |= step.getArgAttr(i, "nn.seq_dim") != nullptr;
-    auto dim = step.getArgAttrOfType<mlir::IntegerAttr>(i, "nn.batch_dim");
-    auto type = llvm::dyn_cast<mlir::RankedTensorType>(step.getArgument(i).getType());
-    if (dim && type && !inputs.batch && dim.getInt() >= 0 && dim.getInt() < type.getRank())
-      inputs.batch = type.getDimSize(unsigned(dim.getInt()));
-  }
+  for (auto function : module.getOps<mlir::func::FuncOp>())
+    for (mlir::BlockArgument argument : function.getArguments()) {
+      const unsigned i = argument.getArgNumber();
+      auto type = llvm::dyn_cast<mlir::RankedTensorType>(argument.getType());
+      auto size = [&](llvm::StringRef name) -> std::optional<int64_t> {
+        auto dim = function.getArgAttrOfType<mlir::IntegerAttr>(i, name);
+        if (!dim || !type || dim.getInt() < 0 || dim.getInt() >= type.getRank())
+          return std::nullopt;
+        return type.getDimSize(unsigned(dim.getInt()));
+      };
+      if (std::optional<int64_t> batch = size(nn::kBatchDimAttr); batch && !inputs.batch)
+        inputs.batch = batch;
+      if (std::optional<int64_t> sequence = size(nn::kSequenceDimAttr))
+        inputs.sequences.push_back(*sequence);
+    }
   return inputs;
+}
+
+bool hasSequence(mlir::ModuleOp module) {
+  return !stepInputs(module).sequences.empty() || module->hasAttr(plan::kSequenceAttr);
 }
 
 /// Operations of the matrix products of one block function, over all factors' global sizes.
@@ -44,8 +56,6 @@ static double matrixFlops(mlir::func::FuncOp function) {
   });
   return flops;
 }
-
-static constexpr llvm::StringLiteral kModelFlops = "nn.model_flops";
 
 void noteModelFlops(mlir::ModuleOp module) {
   mlir::SymbolTable symbols(module);
@@ -67,7 +77,7 @@ SummaryFacts summaryFacts(mlir::ModuleOp module) {
   SummaryFacts facts;
   if (auto flops = module->getAttrOfType<mlir::FloatAttr>(kModelFlops))
     facts.modelFlops = flops.getValueAsDouble();
-  facts.sequenceParallel = module->hasAttr("dist.sequence_parallel");
+  facts.sequenceParallel = module->hasAttr(kSequenceParallel);
   if (auto schedule = module->getAttrOfType<mlir::StringAttr>(plan::kScheduleAttr))
     facts.schedule = schedule.getValue().str();
   return facts;

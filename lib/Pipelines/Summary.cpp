@@ -11,6 +11,7 @@
 #include "modelpar/Files/StandardStreams.h"
 #include "modelpar/Json/Json.h"
 #include "modelpar/Pipelines/Compile.h"
+#include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/Pipelines/NamePatterns.h"
 
 #include <cstdio>
@@ -43,10 +44,8 @@ static json::Value meshObject(const sharding::Mesh &mesh) {
 static int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 static int64_t microBatch(const Plan &plan) {
-  int64_t share = ceilDiv(plan.globalBatch, plan.mesh.size("dp"));
-  if (!plan.sequence) // Without a sequence, cp splits the batch.
-    share = ceilDiv(share, plan.mesh.size("cp"));
-  return ceilDiv(share, plan.mesh.numMicroBatches());
+  return ceilDiv(rankShare(plan.globalBatch, plan.mesh.size("dp"), plan.mesh.size("cp"), plan.sequence != 0),
+                 plan.mesh.numMicroBatches());
 }
 
 static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &cluster, double modelFlops) {

@@ -17,7 +17,7 @@ namespace modelpar::pipelines {
 struct SummaryFacts {
   double modelFlops = 0; ///< Of the whole step over all ranks.
   bool sequenceParallel = false;
-  std::string schedule = "1f1b";
+  std::string schedule = "custom"; ///< Of an order that no name describes.
 };
 
 /// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where

@@ -82,7 +82,7 @@ static void addOptions(CLI::App &app, Options &options, Spelled &spelled) {
       ->check(positive);
   app.add_option("--schedule", c.schedule, "order of micro-batches in the pipeline: gpipe or 1f1b (default)");
   app.add_option("--pin", c.pins, "PATTERN:SHARDING, e.g. 'h.*.mlp.c_fc.weight:[-,tp]' (repeatable)")->take_all();
-  app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce")->capture_default_str();
+  app.add_option("--grad-sync", c.gradSync, "how gradients are synchronised: all_reduce (default)");
   addFixed(app, "--cp-mode", "ring", "how attention sees the sequence that cp splits");
   addFixed(app, "--zero", "0", "sharding of optimizer state, gradients, parameters");
   addFixed(app, "--virtual-stages", "1", "virtual pipeline stages per rank");
@@ -111,9 +111,11 @@ bool wantsPasses(int argc, char **argv) {
     const std::string name = argument.substr(0, argument.find('='));
     if (name.size() < 2 || name[0] != '-')
       module |= argument == "-" || argument.ends_with(".mlir");
-    else if (name == "-o")
-      i += argument == name; // Its value is no input.
-    else if (name.starts_with("--") && name != "--help" && app.get_option_no_throw(name))
+    else if (name == "-o") { // Its value is no input, and only a compilation makes a plan.
+      i += argument == name;
+      if (i < argc && std::string_view(argv[i]).ends_with(".plan"))
+        return false;
+    } else if (name.starts_with("--") && name != "--help" && app.get_option_no_throw(name))
       return false;
     else
       passes |= name == "--show-dialects" || name == "--pass-pipeline";

@@ -20,7 +20,7 @@ struct Options {
 };
 
 /// Whether this is a command line of mlir-opt: a .mlir file or standard input, or an option of the pass manager, and no
-/// option that only a compilation has.
+/// option that only a compilation has, nor -o NAME.plan.
 bool wantsPasses(int argc, char **argv);
 
 /// Prints the error; returns the exit code.

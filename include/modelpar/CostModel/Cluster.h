@@ -66,6 +66,9 @@ bool readCluster(std::string_view text, Cluster &cluster, std::string &error);
 /// content).
 bool clusterFromOption(const std::string &option, Cluster &cluster, std::string &text, std::string &error);
 
+/// The value of --nodes: changes a cluster of several nodes and its text alike, the outermost link spans all of them.
+bool overrideNodes(int64_t nodes, Cluster &cluster, std::string &text, std::string &error);
+
 } // namespace modelpar::costmodel
 
 #endif // MODELPAR_COSTMODEL_CLUSTER_H

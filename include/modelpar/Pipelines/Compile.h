@@ -35,7 +35,7 @@ struct CompileOptions {
   std::optional<bool> sequenceParallel; ///< --sp=on|off; default off.
   std::optional<std::string> schedule;  ///< gpipe or 1f1b (default).
   std::vector<std::string> pins;
-  std::string gradSync = "all_reduce";
+  std::optional<std::string> gradSync; ///< Default all_reduce.
   std::optional<Phase> compileFrom;
   Phase compileTo = Phase::Plan;
   std::string dumpPhasesTo;         ///< Folder, or empty.

@@ -32,6 +32,9 @@ inline constexpr int64_t kMicroBatchesPerStage = 4;
 /// How many micro-batches a step may have: what the plan file can say.
 inline constexpr int64_t kMaxMicroBatches = int64_t{1} << 16;
 
+/// The most sequences of a step that a rank sees: dp splits the batch, and so does cp where there is no sequence.
+int64_t rankShare(int64_t globalBatch, int64_t dp, int64_t cp, bool hasSequence);
+
 /// Fills what is not pinned: no pipeline and no context parallelism, data parallelism as far as the global batch goes,
 /// tensor parallelism with the rest; one micro-batch, with a pipeline kMicroBatchesPerStage for each stage.
 /// `hasSequence`: without one, cp splits the batch like dp. Errors, all at once: pins whose product cannot be the world

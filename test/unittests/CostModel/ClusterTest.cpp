@@ -63,6 +63,33 @@ TEST(Cluster, FilesOfTheRepositoryAreRead) {
   EXPECT_EQ(nodes.peak("bf16"), 989.4e12);
 }
 
+TEST(Cluster, NodesChangeTheTextToo) {
+  Cluster cluster, again;
+  std::string text, error;
+  ASSERT_TRUE(clusterFromOption("clusters/h100-nodes-32.json", cluster, text, error)) << error;
+  const std::string original = text;
+  ASSERT_TRUE(overrideNodes(32, cluster, text, error)) << error;
+  EXPECT_EQ(text, original) << "nothing changes";
+  ASSERT_TRUE(overrideNodes(3, cluster, text, error)) << error;
+  EXPECT_EQ(cluster.numDevices(), 24);
+  EXPECT_EQ(cluster.links.back().ranks, 24);
+  ASSERT_TRUE(readCluster(text, again, error)) << error;
+  EXPECT_EQ(again.numDevices(), 24);
+  EXPECT_EQ(again.links.back().ranks, 24);
+  EXPECT_EQ(again.links.back().bandwidth, cluster.links.back().bandwidth);
+}
+
+TEST(Cluster, NodesThatCannotBe) {
+  Cluster cluster;
+  std::string text, error;
+  ASSERT_TRUE(clusterFromOption("local:4", cluster, text, error)) << error;
+  EXPECT_FALSE(overrideNodes(2, cluster, text, error));
+  EXPECT_EQ(error, "--nodes=2: cluster local:4 describes one node without a network");
+  ASSERT_TRUE(clusterFromOption("clusters/h100-nodes-32.json", cluster, text, error)) << error;
+  EXPECT_FALSE(overrideNodes(int64_t{1} << 40, cluster, text, error));
+  EXPECT_THAT(error, HasSubstr("--nodes=1099511627776: "));
+}
+
 TEST(Cluster, FileOfLocalEqualsTheOption) {
   Cluster file;
   std::string text, error;

@@ -142,4 +142,10 @@ TEST(MeshChoice, MicroBatchesHaveALimit) {
                                    "micro-batches, expected at most 65536"));
 }
 
+TEST(MeshChoice, TheShareOfARank) {
+  EXPECT_EQ(rankShare(8, 2, 2, /*hasSequence=*/true), 4) << "cp splits the sequence";
+  EXPECT_EQ(rankShare(8, 2, 2, /*hasSequence=*/false), 2) << "cp splits the batch";
+  EXPECT_EQ(rankShare(7, 2, 3, /*hasSequence=*/false), 2) << "by ceil, twice: 7, 4, 2";
+}
+
 } // namespace

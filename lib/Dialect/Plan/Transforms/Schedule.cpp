@@ -221,6 +221,7 @@ LogicalResult PlanSchedulePass::run(ModuleOp module) {
       return module.emitError() << "expected schedule \"gpipe\" or \"1f1b\", found " << attr;
     kind = *parsed;
   }
+  module->setAttr(kScheduleAttr, StringAttr::get(module.getContext(), schedule::name(kind)));
 
   std::vector<std::vector<schedule::Entry>> entries =
       schedule::pipeline(kind, static_cast<int64_t>(stages->size()), microBatches);
