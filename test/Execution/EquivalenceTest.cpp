@@ -247,4 +247,29 @@ INSTANTIATE_TEST_SUITE_P(GroupedHeads, Equivalence, ::testing::ValuesIn(groupedH
 INSTANTIATE_TEST_SUITE_P(SequenceParallel, Equivalence, ::testing::ValuesIn(sequenceParallel()), caseName);
 INSTANTIATE_TEST_SUITE_P(Uneven, Equivalence, ::testing::ValuesIn(uneven()), caseName);
 
+//===----------------------------------------------------------------------===//
+// Tables
+//===----------------------------------------------------------------------===//
+
+/// An embedding of its own whose rows tp does not divide: 10, 10, 10 and 7 of 37.
+TEST(Vocabulary, OfPrimeSize_llama_tiny) {
+  const std::string text =
+      R"({"model_type": "llama", "vocab_size": 37, "max_position_embeddings": 32, "hidden_size": 16,
+    "intermediate_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "tie_word_embeddings": false})";
+  auto optionsFor = [](const Plan &plan) { return optionsOf({"llama-tiny", "sgd", plan}, plan); };
+  const RunResult one = run(compileText(text, optionsFor(Plan())).plan, runOptions("sgd"));
+  ASSERT_EQ(one.error, "");
+  for (const Plan &plan : {Plan{.tp = 4},
+                           {.tp = 4, .numMicroBatches = 2, .sequenceParallel = true},
+                           {.tp = 2, .dp = 2, .pp = 2, .numMicroBatches = 2},
+                           {.tp = 2, .cp = 2, .sequenceParallel = true}}) {
+    pipelines::CompileResult compiled = compileText(text, optionsFor(plan));
+    ASSERT_TRUE(compiled.ok);
+    const RunResult parallel = run(compiled.plan, runOptions("sgd"));
+    ASSERT_EQ(parallel.error, "");
+    const Agreement agreement = compare(one, parallel);
+    EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
+  }
+}
+
 } // namespace

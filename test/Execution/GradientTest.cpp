@@ -95,8 +95,9 @@ void checkModel(const std::string &model, std::optional<int64_t> sequence) {
 }
 
 /// A model of one op between an input and a loss: the body's ops take "x" (dims b, d) and leave "y" (dims b, d).
-void checkGraph(const std::string &ops, const std::string &parameters) {
-  const std::string text = R"({"modelpar": 1, "name": "one_op", "dims": {"b": {"role": "batch"}, "d": 6},
+void checkGraph(const std::string &ops, const std::string &parameters, const std::string &dims = "") {
+  const std::string text = R"({"modelpar": 1, "name": "one_op", "dims": {"b": {"role": "batch"}, "d": 6)" + dims +
+                           R"(},
     "inputs": {"in": {"dims": ["b", "d"], "type": "float", "role": "data", "range": [-1, 1]},
                "t": {"dims": ["b", "d"], "type": "float", "role": "data", "range": [-1, 1]}},
     "parameters": {"w": {"dims": ["d"], "init": "ones"})" +
@@ -163,6 +164,20 @@ TEST(Gradient, LayerNorm) {
 TEST(Gradient, RmsNorm) {
   checkGraph(R"({"op": "rms_norm", "inputs": ["x", "g"], "outputs": ["y"], "attributes": {"epsilon": 1e-5}})",
              R"(, "g": {"dims": ["d"], "init": "ones"})");
+}
+/// A weight computed of three parameters in a block of its own, used twice.
+TEST(Gradient, DerivedWeight) {
+  checkGraph(R"({"block": "pre", "ops": [
+                  {"op": "matmul", "inputs": ["A", "B"], "outputs": ["P"]},
+                  {"op": "add", "inputs": ["W", "P"], "outputs": ["S"]},
+                  {"op": "rms_norm", "inputs": ["S", "g"], "outputs": ["M"], "attributes": {"epsilon": 1e-5}}]},
+                {"block": "one", "ops": [{"op": "matmul", "inputs": ["x", "M"], "outputs": ["u"]},
+                  {"op": "activation", "attributes": {"kind": "tanh"}, "inputs": ["u"], "outputs": ["v"]}]},
+                {"block": "two", "ops": [
+                  {"op": "matmul", "inputs": ["v", "M"], "outputs": ["y"], "attributes": {"result": ["b", "d"]}}]})",
+             R"(, "A": {"dims": ["d", "r"], "init": "ones"}, "B": {"dims": ["r", "e"], "init": "ones"},
+                  "W": {"dims": ["d", "e"], "init": "ones"}, "g": {"dims": ["e"], "init": "ones"})",
+             R"(, "r": 2, "e": 5)");
 }
 
 } // namespace

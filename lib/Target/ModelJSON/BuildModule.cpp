@@ -415,9 +415,9 @@ OwningOpRef<ModuleOp> ModuleBuilder::run() {
       for (const GraphParameter &parameter : block.parameters)
         buildParameter(parameter, block.repeated, block.firstLayer + layer);
   SmallVector<BuiltBlock> blocks;
-  std::map<std::string, BuiltBlock> functions; // By fingerprint; firstInstance is the next one's.
+  std::map<BlockForm, BuiltBlock> functions; // Whose firstInstance is the next block's.
   for (auto [i, block] : llvm::enumerate(graph.blocks)) {
-    auto [it, inserted] = functions.try_emplace(blockFingerprint(block, checked.blocks[i]));
+    auto [it, inserted] = functions.try_emplace(formOf(block, checked.blocks[i]));
     if (inserted)
       it->second = buildBlock(i);
     blocks.push_back(it->second);

@@ -8,7 +8,7 @@
 // An op's token is what it does without whose results it reads. A tandem repeat in
 // the sequence of tokens is a stack of layers; it is cut where the fewest values cross,
 // which for residual networks is between layers. A wrong guess costs nothing but a
-// function more: only blocks with equal fingerprints share one.
+// function more: only blocks of equal form share one.
 //
 //===----------------------------------------------------------------------===//
 
@@ -24,56 +24,41 @@ using namespace modelpar::target;
 /// The search below is quadratic in the ops of a run.
 static constexpr size_t kMaxOps = 8192;
 
-/// Kind, attributes and renames as text.
+/// What decides the dimensions of an op's results; layers that differ in numbers only are layers all the same.
 static std::string operation(const GraphOp &op) {
-  const OpAttributes &a = op.attributes;
   std::string text = op.kind;
-  auto number = [&](const char *name, const std::optional<double> &value) {
-    if (value)
-      text += std::string(" ") + name + "=" + json::dump(*value);
-  };
-  if (a.kind)
-    text += " kind=" + *a.kind;
-  number("rate", a.rate);
-  number("epsilon", a.epsilon);
-  number("scale", a.scale);
-  if (a.causal)
-    text += *a.causal ? " causal" : " full";
-  if (a.dim)
-    text += " dim=" + *a.dim;
-  if (a.result)
-    for (const std::string &name : *a.result)
+  if (op.attributes.dim)
+    text += " dim=" + *op.attributes.dim;
+  if (op.attributes.result)
+    for (const std::string &name : *op.attributes.result)
       text += " result=" + name;
-  if (a.paddingRow)
-    text += " padding_row=" + std::to_string(*a.paddingRow);
   for (const auto &[from, to] : op.rename)
     text += " " + from + ">" + to;
   return text;
 }
 
-std::string target::blockFingerprint(const GraphBlock &block, const CheckedBlock &checked) {
+BlockForm target::formOf(const GraphBlock &block, const CheckedBlock &checked) {
+  BlockForm form;
   std::map<std::string, size_t> numbers;
-  std::string text;
-  for (const auto *names : {&checked.values, &checked.parameters}) {
+  auto number = [&](const std::string &name) { numbers.emplace(name, numbers.size()); };
+  auto numbersOf = [&](const std::vector<std::string> &names) {
+    std::vector<size_t> all;
+    for (const std::string &name : names)
+      all.push_back(numbers.at(name));
+    return all;
+  };
+  for (const auto &[names, shapes] :
+       {std::pair(&checked.values, &form.values), std::pair(&checked.parameters, &form.parameters)})
     for (const std::string &name : *names) {
-      const TensorShape &shape = checked.shapes.at(name);
-      numbers.emplace(name, numbers.size());
-      text += (shape.type == ElementType::Integer ? "i" : "f") + toString(shape) + ";";
+      number(name);
+      shapes->push_back(checked.shapes.at(name));
     }
-    text += "|";
-  }
   for (const GraphOp &op : block.ops) {
-    text += operation(op) + "(";
-    for (const std::string &name : op.inputs)
-      text += std::to_string(numbers.at(name)) + ",";
-    text += ")" + std::to_string(op.outputs.size()) + ";";
-    for (const std::string &name : op.outputs)
-      numbers.emplace(name, numbers.size());
+    form.ops.push_back({op.kind, op.attributes, op.rename, numbersOf(op.inputs), op.outputs.size()});
+    llvm::for_each(op.outputs, number);
   }
-  text += "->";
-  for (const std::string &name : checked.results)
-    text += std::to_string(numbers.at(name)) + ",";
-  return text;
+  form.results = numbersOf(checked.results);
+  return form;
 }
 
 namespace {

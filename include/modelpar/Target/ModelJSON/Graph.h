@@ -14,6 +14,7 @@
 #ifndef MODELPAR_TARGET_MODELJSON_GRAPH_H
 #define MODELPAR_TARGET_MODELJSON_GRAPH_H
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -75,10 +76,11 @@ struct GraphParameter {
 struct RotaryScaling {
   double factor = 1, lowFrequencyFactor = 1, highFrequencyFactor = 4;
   int64_t originalPositions = 1;
-  bool operator==(const RotaryScaling &) const = default;
+  auto operator<=>(const RotaryScaling &) const = default;
 };
 
-/// Attributes of all kinds of ops; Ops.h says which op has which.
+/// Attributes of all kinds of ops; Ops.h says which op has which. Two ops compute the same only where every one is
+/// equal, so the comparison is that of all members.
 struct OpAttributes {
   std::optional<std::string> kind;                ///< activation
   std::optional<double> rate;                     ///< dropout, attention
@@ -90,6 +92,7 @@ struct OpAttributes {
   std::optional<int64_t> paddingRow;              ///< embedding
   std::optional<std::string> dim;                 ///< unpack
   std::optional<std::vector<std::string>> result; ///< matmul
+  auto operator<=>(const OpAttributes &) const = default;
 };
 
 struct GraphOp {
@@ -136,11 +139,12 @@ struct TensorShape {
   struct Dim {
     std::string name;
     int64_t size = 1;
-    bool operator==(const Dim &) const = default;
+    auto operator<=>(const Dim &) const = default;
   };
   std::vector<Dim> dims;
   ElementType type = ElementType::Float;
   bool known = true;
+  auto operator<=>(const TensorShape &) const = default;
 };
 /// `[batch = 8, hidden = 64]`
 std::string toString(const TensorShape &shape);

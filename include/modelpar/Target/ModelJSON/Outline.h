@@ -22,9 +22,24 @@ namespace modelpar::target {
 /// what is wrong in the graph.
 void outlineLayers(Graph &graph);
 
-/// Equal for two blocks exactly when one function can compute both: the same ops on the same shapes, whatever the names
-/// of values and parameters.
-std::string blockFingerprint(const GraphBlock &block, const CheckedBlock &checked);
+/// What a block computes, whatever its values and parameters are called: values are numbered in the order of `values`,
+/// `parameters` and the ops' outputs. One function computes two blocks whose forms are equal, member by member, and
+/// random numbers stay apart: their keys are an op's and the call's.
+struct BlockForm {
+  struct Op {
+    std::string kind;
+    OpAttributes attributes;
+    std::map<std::string, std::string> rename;
+    std::vector<size_t> inputs;
+    size_t numOutputs = 0;
+    auto operator<=>(const Op &) const = default;
+  };
+  std::vector<TensorShape> values, parameters; ///< With the names of dimensions: equal sizes may be placed differently.
+  std::vector<Op> ops;
+  std::vector<size_t> results;
+  auto operator<=>(const BlockForm &) const = default;
+};
+BlockForm formOf(const GraphBlock &block, const CheckedBlock &checked);
 
 } // namespace modelpar::target
 

@@ -14,6 +14,7 @@
 #include "PlacedOp.h"
 #include "StageCut.h"
 #include "StageParts.h"
+#include "StepLoop.h"
 
 #include "modelpar/Dialect/Dist/Transforms/Passes.h"
 #include "modelpar/Interfaces/ParameterOpInterface.h"
@@ -57,7 +58,7 @@ private:
   LogicalResult partitionParameterUse(ParameterUseOpInterface op);
   LogicalResult partitionStageParts(StagePartsOp op);
 
-  LogicalResult orderStep();
+  void orderStep();
   LogicalResult leaveLoop();
 
   /// The operand's value under the sharding, through a reshard where that is another one.
@@ -114,8 +115,14 @@ LogicalResult FunctionPartitioner::coerce(OpOperand &operand, const TensorShardi
   if (!resharded) {
     sharding::ReshardPath path = sharding::findReshardPath(mesh, type.getShape().vec(), shardingOf(value), target);
     if (!path.error.empty()) {
-      InFlightDiagnostic diagnostic = operand.getOwner()->emitOpError()
-                                      << "operand " << operand.getOperandNumber() << ": " << path.error;
+      auto isTime = [](const sharding::PartialAxis &axis) { return axis.axis.name == sharding::kMicroBatchAxis; };
+      bool isSum = llvm::any_of(shardingOf(value).partial, isTime) && llvm::none_of(target.partial, isTime);
+      InFlightDiagnostic diagnostic = operand.getOwner()->emitOpError() << "operand " << operand.getOperandNumber();
+      if (isSum)
+        diagnostic << " is a sum over the whole batch, and the batch is split over " << mesh.numMicroBatches()
+                   << " micro-batches: expected one micro-batch";
+      else
+        diagnostic << ": " << path.error;
       diagnostic.attachNote(value.getLoc()) << "the value is defined here";
       return diagnostic;
     }
@@ -140,8 +147,8 @@ LogicalResult FunctionPartitioner::partitionCompute(ShardingRuleOpInterface op) 
   Partials passed = placed->passByPolicy(partials, module.sums);
   for (OpOperand &operand : op->getOpOperands()) {
     TensorSharding target = placed->operand(operand.getOperandNumber());
-    if (!partials[operand.getOperandNumber()].empty())
-      target.partial = passed;
+    llvm::copy_if(partials[operand.getOperandNumber()], std::back_inserter(target.partial),
+                  [&](const auto &axis) { return llvm::is_contained(passed, axis); });
     if (failed(coerce(operand, target)))
       return failure();
   }
@@ -264,30 +271,20 @@ LogicalResult FunctionPartitioner::partition(Operation &op) {
 // The step: what leaves the micro-batch loop
 //===----------------------------------------------------------------------===//
 
-/// Whatever depends on a parameter's gradient happens after the loop; those ops are moved behind the others. Gradients
-/// leave the loop, and so do returned values that are computed in it.
-LogicalResult FunctionPartitioner::orderStep() {
+/// What depends on a parameter's gradient and makes none happens after the loop; those ops are moved behind the others.
+/// Gradients leave the loop, and so do returned values that are computed in it.
+void FunctionPartitioner::orderStep() {
   Block &block = function.getBody().front();
-  for (Operation &op : block) {
-    auto use = dyn_cast<ParameterUseOpInterface>(op);
-    if (!use || !use.isGradient())
-      continue;
-    // What several stages add to a gradient leaves the loop on each of them.
-    if (auto parts = use.getParameterValue().getDefiningOp<StagePartsOp>())
-      gradients.insert_range(parts.getParts());
-    else
-      gradients.insert(use.getParameterValue());
-  }
+  StepLoop loop(function);
+  gradients = loop.gradients();
   llvm::DenseSet<Operation *> after;
   std::vector<Operation *> order;
   for (Operation &op : block.without_terminator()) {
     bool depends = llvm::any_of(op.getOperands(), [&](Value operand) {
       return gradients.contains(operand) || after.contains(operand.getDefiningOp());
     });
-    if (!depends)
+    if (!depends || loop.contains(&op))
       continue;
-    if (llvm::any_of(op.getResults(), [&](Value result) { return gradients.contains(result); }))
-      return op.emitOpError() << "computes the gradient of a parameter from the gradient of another";
     after.insert(&op);
     order.push_back(&op);
   }
@@ -298,7 +295,6 @@ LogicalResult FunctionPartitioner::orderStep() {
   for (Value value : terminator->getOperands())
     if (!gradients.contains(value) && value.getDefiningOp() && !after.contains(value.getDefiningOp()))
       outputs.insert(value);
-  return success();
 }
 
 /// Accumulates over time right after each definition; then one all_reduce per set of axes joins the gradients, and one
@@ -352,9 +348,11 @@ LogicalResult FunctionPartitioner::leaveLoop() {
 
 LogicalResult FunctionPartitioner::run() {
   bool isStep = function.getName() == kStepFunction;
-  if (isStep && (failed(verifyStages(function, mesh)) || failed(splitOverStages(function, mesh, stageGroups)) ||
-                 failed(orderStep())))
-    return failure();
+  if (isStep) {
+    if (failed(verifyStages(function, mesh)) || failed(splitOverStages(function, mesh, stageGroups)))
+      return failure();
+    orderStep();
+  }
   for (Operation &op : llvm::make_early_inc_range(function.getBody().front())) {
     if (&op == afterLoop && failed(leaveLoop()))
       return failure();

@@ -139,6 +139,13 @@ Partials PlacedOp::passByPolicy(ArrayRef<Partials> operands, const SumPolicy &po
   if (overBatch || shared)
     if (Passed passed = passThrough(operands); passed.error.empty())
       return passed.partial;
+  if (overBatch) { // Other axes are reduced before the op, those of the batch after the loop.
+    std::vector<Partials> ofBatch(operands.begin(), operands.end());
+    for (Partials &partials : ofBatch)
+      llvm::erase_if(partials, [&](const auto &axis) { return !llvm::is_contained(policy.batchAxes, axis.axis); });
+    if (Passed passed = passThrough(ofBatch); passed.error.empty())
+      return passed.partial;
+  }
   // A value that something else reads too is reduced there anyway: it is cheaper to reduce it once.
   auto isShared = [](Value operand) { return !operand.hasOneUse(); };
   if (!isJointlyLinear() || (!overBatch && llvm::any_of(op->getOperands(), isShared)))

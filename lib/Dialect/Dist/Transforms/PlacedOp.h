@@ -69,8 +69,8 @@ public:
   /// reduced.
   bool isJointlyLinear() const;
   /// What the partitioner lets through; everything else is reduced before the op. What was summed over the batch, or
-  /// over shared axes alone, passes every op that is linear in it. Other partials pass only sums of values that are all
-  /// partial over the axis.
+  /// over shared axes alone, passes every op that is linear in it, at least as far as it is a sum over the batch. Other
+  /// partials pass only sums of values that are all partial over the axis.
   Partials passByPolicy(llvm::ArrayRef<Partials> operands, const SumPolicy &policy) const;
   /// For a sum over operands: the same op on some of them, under the same placement, before it is given its types.
   ShardingRuleOpInterface buildPartOfSum(mlir::OpBuilder &builder, llvm::ArrayRef<unsigned> members) const;

@@ -14,6 +14,7 @@
 
 #include "PlacedOp.h"
 #include "StageCut.h"
+#include "StepLoop.h"
 
 #include "modelpar/Interfaces/ParameterOpInterface.h"
 
@@ -28,7 +29,7 @@ namespace {
 class Splitter {
 public:
   Splitter(func::FuncOp step, const sharding::Mesh &mesh, StageGroups &groups)
-      : step(step), mesh(mesh), groups(groups), builder(step.getContext()) {}
+      : step(step), mesh(mesh), groups(groups), loop(step), builder(step.getContext()) {}
 
   LogicalResult run() {
     auto calls = readCalls(step);
@@ -48,6 +49,9 @@ public:
         return failure();
     for (ShardingRuleOpInterface sum : sums)
       if (failed(splitSumOverOperands(sum)))
+        return failure();
+    for (auto op : llvm::make_early_inc_range(step.getBody().front().getOps<ShardingRuleOpInterface>()))
+      if (loop.contains(op) && failed(chainSum(op)))
         return failure();
     return success();
   }
@@ -95,15 +99,25 @@ private:
     if (static_cast<int64_t>(stages.size()) < group.size)
       group.subset.assign(stages.begin(), stages.end());
     groups[op] = group;
+    loop.insert(op);
     return op.getResult();
+  }
+
+  Value buildPart(const PlacedOp &sum, Operation *before, ArrayRef<unsigned> members) {
+    builder.setInsertionPoint(before);
+    ShardingRuleOpInterface part = sum.buildPartOfSum(builder, members);
+    loop.insert(part);
+    return part->getResult(0);
   }
 
   /// The gradient of a parameter that several stages use, or that another stage than its only user adds to.
   LogicalResult splitGradient(ParameterUseOpInterface use, const std::set<int64_t> &users) {
     Value gradient = use.getParameterValue();
     auto sum = dyn_cast_or_null<ShardingRuleOpInterface>(gradient.getDefiningOp());
+    auto readInLoop = [&](Operation *user) { return loop.contains(user); };
     std::map<int64_t, Value> parts;
-    if (sum) {
+    // What other gradients are made of is one value in the loop anyway.
+    if (sum && llvm::none_of(gradient.getUsers(), readInLoop)) {
       auto placed = PlacedOp::get(sum, mesh);
       if (failed(placed))
         return failure();
@@ -111,12 +125,8 @@ private:
         return sum->emitOpError() << "makes the gradient of parameter @" << use.getParameter()
                                   << ", expected a call or a sum";
       for (const auto &[stage, members] : byStage(sum->getOperands())) {
-        Value &part = parts[stage];
-        part = sum->getOperand(members.front());
-        if (members.size() == 1)
-          continue;
-        builder.setInsertionPoint(sum);
-        part = placed->buildPartOfSum(builder, members)->getResult(0);
+        bool isOne = members.size() == 1;
+        parts[stage] = isOne ? sum->getOperand(members.front()) : buildPart(*placed, sum, members);
       }
     } else {
       parts[stageOfValue(gradient)] = gradient;
@@ -126,18 +136,49 @@ private:
       stages.insert(stage);
     if (stages.size() == 1)
       return success();
-    // It is read after the loop alone, from its first reader there on.
+    // From its first reader after the loop on.
     Operation *first = use;
     for (Operation *user : gradient.getUsers())
-      if (user->isBeforeInBlock(first))
+      if (!readInLoop(user) && user->isBeforeInBlock(first))
         first = user;
     Value joined = buildParts(first, gradient.getType(), parts, stages);
-    gradient.replaceUsesWithIf(joined,
-                               [&](OpOperand &operand) { return operand.getOwner() != joined.getDefiningOp(); });
+    gradient.replaceUsesWithIf(joined, [&](OpOperand &operand) {
+      return operand.getOwner() != joined.getDefiningOp() && !readInLoop(operand.getOwner());
+    });
     if (sum && sum->use_empty()) {
       stagesOf.erase(sum); // Its address may be that of the next op.
+      loop.erase(sum);
       sum->erase();
     }
+    return success();
+  }
+
+  /// What several stages add to a gradient in the loop: each adds its own to what it is sent, so that one value goes
+  /// from stage to stage, not one for every use.
+  LogicalResult chainSum(ShardingRuleOpInterface sum) {
+    ByStage members = byStage(sum->getOperands());
+    if (members.size() < 2)
+      return success();
+    auto placed = PlacedOp::get(sum, mesh);
+    if (failed(placed))
+      return failure();
+    if (!placed->isJointlyLinear())
+      return success();
+    Value total;
+    for (const auto &[stage, indices] : llvm::reverse(members)) {
+      if (!total && indices.size() == 1) {
+        total = sum->getOperand(indices.front());
+        continue;
+      }
+      Value part = buildPart(*placed, sum, indices);
+      if (total)
+        part.getDefiningOp()->insertOperands(static_cast<unsigned>(indices.size()), total);
+      total = part;
+    }
+    sum->getResult(0).replaceAllUsesWith(total);
+    stagesOf.clear(); // Addresses of erased ops come back.
+    loop.erase(sum);
+    sum->erase();
     return success();
   }
 
@@ -162,6 +203,7 @@ private:
   func::FuncOp step;
   const sharding::Mesh &mesh;
   StageGroups &groups;
+  StepLoop loop;
   OpBuilder builder;
   llvm::DenseMap<Operation *, int64_t> stagesOf;
 };
@@ -170,6 +212,24 @@ private:
 
 LogicalResult dist::splitOverStages(func::FuncOp step, const sharding::Mesh &mesh, StageGroups &groups) {
   return numStages(mesh) == 1 ? success() : Splitter(step, mesh, groups).run();
+}
+
+/// The stage where a gradient is made in the loop: of its call, or the earliest of what it is joined of. Nothing where
+/// no call makes it.
+static std::optional<int64_t> stageInLoop(Value value) {
+  std::optional<int64_t> stage;
+  SmallVector<Value> open{value};
+  llvm::DenseSet<Operation *> seen;
+  while (!open.empty()) {
+    Operation *source = open.pop_back_val().getDefiningOp();
+    if (!source || !seen.insert(source).second)
+      continue;
+    if (isa<func::CallOp>(source))
+      stage = std::min(stage.value_or(stageOf(source)), stageOf(source));
+    else
+      llvm::append_range(open, source->getOperands());
+  }
+  return stage;
 }
 
 /// Follows each part back to the calls and sums over stages that it is made of.
@@ -182,9 +242,10 @@ LogicalResult dist::verifyStageParts(StagePartsOp op) {
       Operation *source = value.getDefiningOp();
       if (!source || !seen.insert(value).second)
         continue;
-      if (isa<func::CallOp>(source)) {
-        if (stageOf(source) != stage)
-          return op.emitOpError() << "has a part of stage " << stage << " that is made in stage " << stageOf(source);
+      if (isa<func::CallOp, AccumulateOp>(source)) {
+        for (Value made : isa<func::CallOp>(source) ? ValueRange(value) : ValueRange(source->getOperands()))
+          if (int64_t found = stageInLoop(made).value_or(stage); found != stage)
+            return op.emitOpError() << "has a part of stage " << stage << " that is made in stage " << found;
       } else if (isa<AllReduceOp>(source)) {
         open.push_back(source->getOperand(cast<OpResult>(value).getResultNumber()));
       } else if (!isa<StagePartsOp>(source)) { // What was summed over stages before is on every stage of its group.

@@ -7,6 +7,8 @@
 
 #include "TensorParallel.h"
 
+#include "StoredParts.h"
+
 #include "modelpar/Interfaces/CostOpInterface.h"
 #include "modelpar/Sharding/AxisParts.h"
 #include "modelpar/Sharding/CompatibleSet.h"
@@ -49,10 +51,10 @@ public:
   TensorParallelAxes place();
 
 private:
-  bool isPinned() const;
+  bool isUsed() const;
   std::set<int64_t> pinnedBoundaries() const;
   void cutPins(const std::vector<int64_t> &boundaries);
-  std::vector<int> choose(const DimSharding &axes) const;
+  std::vector<int> choose(const DimSharding &axes, std::vector<double> weights) const;
   void put(const std::vector<int> &ids, const DimSharding &axes);
   void findSmall();
   int64_t majorSize() const;
@@ -71,8 +73,8 @@ private:
 
 } // namespace
 
-/// Whether a pin uses tp.
-bool TensorParallel::isPinned() const {
+/// Whether something is split over tp.
+bool TensorParallel::isUsed() const {
   return llvm::any_of(placed.axes, [&](const DimSharding &axes) {
     return llvm::any_of(axes, [&](const AxisRef &axis) { return sharding::overlap(axis, tp); });
   });
@@ -101,9 +103,9 @@ void TensorParallel::cutPins(const std::vector<int64_t> &boundaries) {
 }
 
 /// The heaviest set of free classes that can have the axes beside what is placed.
-std::vector<int> TensorParallel::choose(const DimSharding &axes) const {
+std::vector<int> TensorParallel::choose(const DimSharding &axes, std::vector<double> weights) const {
   sharding::CompatibleSetProblem problem;
-  problem.weights = savedWork(classes, axes);
+  problem.weights = std::move(weights);
   for (int id = 0; id < classes.numClasses(); ++id) {
     bool free = placed.origins[id].empty() && classes.whyWhole(id).empty();
     if (free && problem.weights[id] > 0) {
@@ -160,7 +162,7 @@ bool TensorParallel::cut(int64_t size) {
     auto small = smallSize.find(id);
     put({id}, small != smallSize.end() && small->second % size == 0 ? major : parts);
   }
-  const std::vector<int> beside = choose(minor);
+  const std::vector<int> beside = choose(minor, savedWork(classes, minor));
   if (beside.empty()) {
     parts = partsBefore;
     placed.axes = axesBefore;
@@ -201,17 +203,20 @@ TensorParallelAxes TensorParallel::place() {
   const std::set<int64_t> boundaries = pinnedBoundaries();
   parts = sharding::cutAxis(tp, {boundaries.begin(), boundaries.end()});
   cutPins({boundaries.begin(), boundaries.end()});
-  chosen = choose(parts);
-  if (chosen.empty() && !isPinned())
+  chosen = choose(parts, savedWork(classes, parts));
+  findSmall();
+  const int64_t size = majorSize();
+  const bool isCut = size > 1 && cut(size);
+  if (!isCut)
+    put(chosen, parts);
+  // An embedding table that is no matrix too: what is left of parameters goes where it is worth what is sent.
+  put(choose(parts, savedStorage(placed, parts)), parts);
+  if (!isUsed())
     emitWarning(module.getLoc()) << "no dimension can be split over \"tp\" of size " << tp.size
                                  << ": its ranks all compute the same";
-  findSmall();
-  if (const int64_t size = majorSize(); size == 1 || !cut(size)) {
-    put(chosen, parts);
+  if (!isCut)
     remark();
-    return {parts, {}};
-  }
-  return {parts, sharedParts()};
+  return {parts, isCut ? sharedParts() : DimSharding()};
 }
 
 TensorParallelAxes dist::placeTensorParallel(ModuleOp module, const sharding::Mesh &mesh, ClassAxes &placed) {

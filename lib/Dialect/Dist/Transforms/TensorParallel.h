@@ -17,10 +17,11 @@ struct TensorParallelAxes {
   sharding::DimSharding shared; ///< The parts that some parameters are shared over.
 };
 
-/// Puts tp on the set of free, compatible classes that takes the most matrix work off a rank. Where one of them is
-/// smaller than tp (key-value heads), tp is cut in two: that class gets the major part alone, a class that conflicts
-/// with it (the query heads of a group) the minor part, and all others both. Pins of a part of tp cut it everywhere,
-/// too. A warning when no class can have tp, a remark when some ranks get nothing of a class.
+/// Puts tp on the set of free, compatible classes that takes the most matrix work off a rank, then on the set of the
+/// others that takes the most parameters off it, beyond what it makes the rank send (the rows of an embedding). Where
+/// one of them is smaller than tp (key-value heads), tp is cut in two: that class gets the major part alone, a class
+/// that conflicts with it (the query heads of a group) the minor part, and all others both. Pins of a part of tp cut it
+/// everywhere, too. A warning when no class can have tp, a remark when some ranks get nothing of a class.
 TensorParallelAxes placeTensorParallel(mlir::ModuleOp module, const sharding::Mesh &mesh, ClassAxes &placed);
 
 } // namespace modelpar::dist

@@ -7,6 +7,8 @@
 
 #include "WritePlacements.h"
 
+#include "StepLoop.h"
+
 #include "modelpar/Interfaces/ParameterOpInterface.h"
 
 using namespace mlir;
@@ -40,7 +42,9 @@ private:
   LogicalResult findSignatures();
   LogicalResult findResults(Signature &signature);
   LogicalResult findResults(ShardingRuleOpInterface op, ValuePartials &partials);
-  FailureOr<bool> visitStep(func::FuncOp step);
+  FailureOr<bool> visitStep(func::FuncOp step, const StepLoop &loop);
+  bool mayCross(const Partials &partial) const;
+  void dropSplit(Partials &partial, int sequenceDim) const;
 
   /// By the classes, and over the axes of sequence parallelism in `sequenceDim` unless that is -1.
   TensorSharding shardingOf(Value value, int sequenceDim) const;
@@ -98,9 +102,30 @@ LogicalResult Writer::findResults(ShardingRuleOpInterface op, ValuePartials &par
   return success();
 }
 
+static bool areSums(const Partials &partial) {
+  return llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
+}
+
+/// What stays partial between functions. The gradient of a value that does not depend on the batch (a product of two
+/// weights) is a sum over it, which is passed on to the gradients of the parameters behind and leaves the loop there.
+/// What is partial over shared axes alone waits for the same.
+bool Writer::mayCross(const Partials &partial) const {
+  return sums.isShared(partial) || (sums.isOverBatch(partial) && areSums(partial));
+}
+
+/// No value is split and partial over one axis.
+void Writer::dropSplit(Partials &partial, int sequenceDim) const {
+  auto splits = [&](const auto &axis) {
+    return llvm::any_of(sequence->splitOver(),
+                        [&](const sharding::AxisRef &part) { return sharding::overlap(part, axis.axis); });
+  };
+  if (sequenceDim >= 0)
+    llvm::erase_if(partial, splits);
+}
+
 /// A result that was summed over the batch (a gradient of a parameter, the loss) leaves the function partial, also over
-/// the ranks that share its sequence; so does what is partial over shared axes alone, unless they split its sequence;
-/// every other result is whole.
+/// the ranks that share its sequence; so does what is partial over shared axes alone; every other result is whole. What
+/// splits the sequence of a result joins it on the way.
 LogicalResult Writer::findResults(Signature &signature) {
   ValuePartials partials;
   for (auto [argument, partial] : llvm::zip_equal(signature.function.getArguments(), signature.arguments))
@@ -113,25 +138,18 @@ LogicalResult Writer::findResults(Signature &signature) {
   signature.results.clear();
   for (auto [i, value] : llvm::enumerate(block.getTerminator()->getOperands())) {
     Partials partial = partials.lookup(value);
-    bool isSplit = sequence && sequence->dimOfResult(signature.function, i, value) >= 0;
-    bool areSums = llvm::all_of(partial, [](const auto &axis) { return axis.kind == sharding::ReduceKind::Sum; });
-    bool leaves =
-        sums.isOverBatch(partial) || (sums.isShared(partial) && !isSplit) || (sequence && isSummedOverBatch(value));
-    if (!leaves || !areSums)
+    bool leaves = mayCross(partial) || (sequence && isSummedOverBatch(value) && areSums(partial));
+    if (!leaves)
       partial.clear();
+    dropSplit(partial, sequence ? sequence->dimOfResult(signature.function, i, value) : -1);
     signature.results.push_back(std::move(partial));
   }
   return success();
 }
 
 /// One walk over the step: the arguments of the functions that it calls, then their results. True when an argument
-/// turned out whole that an earlier call, or an earlier walk, had partial.
-FailureOr<bool> Writer::visitStep(func::FuncOp step) {
-  // A gradient of a parameter is joined before the functions after the loop read it.
-  llvm::DenseSet<Value> gradients;
-  for (Operation &op : step.getBody().front())
-    if (auto use = dyn_cast<ParameterUseOpInterface>(op); use && use.isGradient())
-      gradients.insert(use.getParameterValue());
+/// turned out partial over fewer axes than an earlier call, or an earlier walk, had it.
+FailureOr<bool> Writer::visitStep(func::FuncOp step, const StepLoop &loop) {
   bool changed = false;
   ValuePartials partials;
   for (Operation &op : step.getBody().front()) {
@@ -143,14 +161,17 @@ FailureOr<bool> Writer::visitStep(func::FuncOp step) {
     Signature &callee = signatures[call.getCallee()];
     bool isNew = called.insert(callee.function.getName()).second, isStale = isNew;
     for (auto [i, operand] : llvm::enumerate(call.getOperands())) {
+      // A gradient of a parameter is joined before the functions after the loop read it.
       Partials partial = partials.lookup(operand);
-      if (gradients.contains(operand) || !sums.isShared(partial))
+      if (!mayCross(partial) || (loop.gradients().contains(operand) && !loop.contains(call)))
         partial.clear();
+      dropSplit(partial, sequence ? sequence->dimOfArgument(callee.function.getArgument(i)) : -1);
       Partials &argument = callee.arguments[i];
-      if (isNew) {
+      if (isNew)
         argument = std::move(partial);
-      } else if (argument != partial && !argument.empty()) {
-        argument.clear();
+      else if (auto lost = llvm::remove_if(argument, [&](auto &axis) { return !llvm::is_contained(partial, axis); });
+               lost != argument.end()) {
+        argument.erase(lost, argument.end());
         isStale = changed = true;
       }
     }
@@ -175,11 +196,10 @@ LogicalResult Writer::findSignatures() {
       return failure();
   }
   signatures[kStepFunction].results.resize(step.getNumResults());
-  if (sums.sharedAxes.empty())
-    return success(); // Nothing enters a function partial.
-  // Arguments only ever turn from partial to whole, so this ends.
+  const StepLoop loop(step);
+  // Arguments only ever lose axes that they are partial over, so this ends.
   for (;;) {
-    FailureOr<bool> changed = visitStep(step);
+    FailureOr<bool> changed = visitStep(step, loop);
     if (failed(changed) || !*changed)
       return success(succeeded(changed));
   }

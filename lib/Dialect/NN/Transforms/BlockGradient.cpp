@@ -119,6 +119,7 @@ private:
   func::FuncOp moveOps(ArrayRef<Operation *> ops, ArrayRef<Source> arguments, ArrayRef<Value> results,
                        func::FuncOp after, StringRef suffix, Role role);
   void assignGradient(unsigned operand, Source::Kind kind, std::vector<Value> &results);
+  void ownGradients(OpBuilder &builder);
 
   func::FuncOp block;
   const GradientRequest &request;
@@ -176,6 +177,20 @@ LogicalResult BlockDifferentiator::differentiate(Operation *op, OpBuilder &build
   return success();
 }
 
+/// The gradient of a parameter is made by the block that uses it, also where it is a result's unchanged (of a sum of
+/// two parameters): the block may run in another stage than what uses its result.
+void BlockDifferentiator::ownGradients(OpBuilder &builder) {
+  DenseMap<Value, Value> own;
+  for (auto [kind, gradient] : llvm::zip_equal(request.kinds, operandGradients)) {
+    if (kind != OperandKind::Parameter || !isa_and_present<BlockArgument>(gradient))
+      continue;
+    Value &copy = own[gradient];
+    if (!copy)
+      copy = SumOp::create(builder, block.getLoc(), gradient.getType(), ValueRange{gradient});
+    gradient = copy;
+  }
+}
+
 /// Builds all gradient ops behind the forward ops.
 LogicalResult BlockDifferentiator::buildGradients() {
   Operation *terminator = body.getTerminator();
@@ -204,6 +219,7 @@ LogicalResult BlockDifferentiator::buildGradients() {
   for (unsigned i = 0; i < numOperands; ++i)
     operandGradients.push_back(request.active[i] ? gradients.get(builder, block.getLoc(), body.getArgument(i))
                                                  : Value());
+  ownGradients(builder);
   Operation *first = forwardOps.empty() ? &body.front() : forwardOps.back()->getNextNode();
   for (Operation *op = first; op != terminator; op = op->getNextNode())
     gradientOps.insert(op);

@@ -80,7 +80,8 @@ def DistPartition : DistPass<"dist-partition"> {
   let description = [{
     What an op needs and gives follows from its rule and its placement. Where an operand lives otherwise, a `dist.reshard` stands right after
     its definition: one per value and target. Partial values are reduced there too, except when they are only added to others that
-    are partial over the same axes, or returned as the function's `dist.sharding` says. A sum over operands is split by the axes that the
+    are partial over the same axes, passed or returned as a function's `dist.sharding` says, or enter an op that is linear in what was
+    summed over the batch. A sum over operands is split by the axes that the
     operands are sharded over.
 
     In `@step`, what leaves the micro-batch loop (gradients of parameters, and results computed in the loop) is accumulated over time first;

@@ -51,8 +51,9 @@ def NNDifferentiate : Pass<"nn-differentiate", "::mlir::ModuleOp"> {
     - `@b.update`: optimizer ops for the parameters that the block is the first to use.
 
     Calls of one block that need different gradients (the first layer's input is data, the others' is an activation) get a
-    block of their own each: `@b` for the most frequent, `@b.1`, ... A gradient that is another one unchanged (of a residual
-    connection) is passed on in `@step` and not returned by a function.
+    block of their own each: `@b` for the most frequent, `@b.1`, ... A gradient of an activation that is another one unchanged
+    (of a residual connection) is passed on in `@step` and not returned by a function. That of a parameter is a result of the
+    block that uses the parameter, which may run in another stage than what uses the block's result.
 
     ```mlir
     %1 = call @layer(%x, %w) {nn.instance = 0 : i64} : ...

@@ -74,3 +74,16 @@ module attributes {dist.mesh = #dist.mesh<["tp"=2]>} {
     return
   }
 }
+
+// -----
+
+// A sum over the batch that an op needs whole.
+module attributes {dist.mesh = #dist.mesh<["mb"=2]>, dist.batch_axes = #dist.axes<["mb"]>} {
+  func.func @step(%x: tensor<4x3xf32> {dist.sharding = #dist.sharding<[{"mb"}, {}]>}) {
+    // expected-note @+1 {{the value is defined here}}
+    %0 = nn.reduce_sum %x {dist.placement = #dist.placement<{d0 = ["mb"]}>} : (tensor<4x3xf32>) -> tensor<3xf32>
+    // expected-error @+1 {{operand 0 is a sum over the whole batch, and the batch is split over 2 micro-batches: expected one micro-batch}}
+    %1 = nn.activation %0 {kind = #nn.activation<relu>, dist.placement = #dist.placement<{}>} : (tensor<3xf32>) -> tensor<3xf32>
+    return
+  }
+}

@@ -132,3 +132,25 @@ module attributes {dist.mesh = #dist.mesh<["pp"=2]>} {
     return %3 : !x
   }
 }
+
+// -----
+
+// What gradients of two stages are joined to in the loop is made in the earlier one.
+!x = tensor<4xf32, #dist.sharding<[{}]>>
+module attributes {dist.mesh = #dist.mesh<["pp"=2]>} {
+  func.func private @b.forward(%x: !x) -> !x {
+    return %x : !x
+  }
+  func.func @step(%x: !x) -> !x {
+    %0 = call @b.forward(%x) {dist.stage = 0, nn.instance = 0} : (!x) -> !x
+    %1 = call @b.forward(%0) {dist.stage = 1, nn.instance = 1} : (!x) -> !x
+    %2 = nn.sum %0, %1 {dist.placement = #dist.placement<{}>} : (!x, !x) -> !x
+    %3 = dist.accumulate %2 over "mb" : (!x) -> !x
+    %4 = dist.accumulate %1 over "mb" : (!x) -> !x
+    %5 = dist.stage_parts %3, %4 stages [0, 1] : (!x, !x) -> tensor<4xf32, #dist.sharding<[{}], partial={"pp":sum}>>
+    // expected-error @+1 {{has a part of stage 1 that is made in stage 0}}
+    %6 = dist.stage_parts %3 stages [1] : (!x) -> tensor<4xf32, #dist.sharding<[{}], partial={"pp":sum}>>
+    %7 = dist.all_reduce %5 over ["pp"] kind sum : (tensor<4xf32, #dist.sharding<[{}], partial={"pp":sum}>>) -> !x
+    return %7 : !x
+  }
+}
