@@ -158,7 +158,7 @@ TensorSharding resultSharding(const OpShardingRule &rule, const Placement &place
       continue;
     for (const AxisRef &axis : *axes)
       if (!isStreamedAlong(rule, placement, static_cast<int>(f), axis))
-        sharding.partial.push_back({axis, result.reduce});
+        sharding.partial.push_back({plain(axis), result.reduce});
   }
   sortPartials(mesh, sharding.partial);
   return sharding;

@@ -48,12 +48,12 @@ public:
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
     Array array = arrays_.find(input.name)->second;
     if (!array)
-      return fillPositions(view, StoredOrder(plan_, input));
+      return fillPositions(view);
     const int64_t perSample = elementsPerSample(array->shape);
     const bool integers = isIntegerType(view.dtype), targets = input.role == "targets";
     const int64_t size = bitSize(array->type) / 8;
     const std::byte *bytes = file_.bytes(*array).data();
-    return forEachElement(view, StoredOrder(plan_, input), [&](int64_t i, int64_t sample, int64_t within) {
+    return forEachElement(view, [&](int64_t i, int64_t sample, int64_t within) {
       const int64_t from = sampleOf(step, sample) * perSample + within;
       if (!integers) {
         convertElements(array->type, bytes + from * size, view.dtype,

@@ -28,9 +28,9 @@ void data::store(const TensorView &view, int64_t element, double value) {
                   view.as<std::byte>() + element * planformat::byteSize(view.dtype), 1);
 }
 
-Status data::fillPositions(const TensorView &view, const StoredOrder &order) {
+Status data::fillPositions(const TensorView &view) {
   const int last = view.rank - 1;
-  return forEachElement(view, order, [&](int64_t element, int64_t sample, int64_t within) {
+  return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
     store(view, element, last > 0 ? within % view.globalExtents[last] : sample);
     return Status();
   });

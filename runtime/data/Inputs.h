@@ -8,7 +8,6 @@
 #ifndef MODELPAR_RUNTIME_DATA_INPUTS_H
 #define MODELPAR_RUNTIME_DATA_INPUTS_H
 
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/base/Philox.h"
 #include "runtime/data/DataSource.h"
 
@@ -47,28 +46,16 @@ inline void store(const TensorView &view, int64_t element, int64_t value) {
     store(view, element, static_cast<double>(value));
 }
 
-/// How an input's elements are stored: along `dim` (-1: none) in the order of the plan's sequence.
-struct StoredOrder {
-  sharding::SequenceOrder sequence;
-  int dim = -1;
-  StoredOrder(const planformat::Plan &plan, const planformat::Input &input) : dim(input.sequenceDim) {
-    if (dim >= 0)
-      sequence = {plan.types[input.type].shape[dim], plan.sequenceParts};
-  }
-  /// Where the element stored at `index` of dimension `d` stands in the sample.
-  int64_t position(int d, int64_t index) const { return d == dim ? sequence.position(index) : index; }
-};
-
 /// Calls body(element of the view, sample, element within the sample) for all elements in the order in which they are
 /// stored, until it returns an error. Samples and elements within are those of the data, whatever the stored order.
-template <typename Body> Status forEachElement(const TensorView &view, const StoredOrder &order, Body &&body) {
+template <typename Body> Status forEachElement(const TensorView &view, Body &&body) {
   const int64_t count = view.numElements();
   int64_t index[kMaxRank] = {};
   for (int64_t element = 0; element < count; ++element) {
     int64_t within = 0;
     for (int i = 1; i < view.rank; ++i)
-      within = within * view.globalExtents[i] + order.position(i, view.offsets[i] + index[i]);
-    MODELPAR_RETURN_IF_ERROR(body(element, view.rank ? order.position(0, view.offsets[0] + index[0]) : 0, within));
+      within = within * view.globalExtents[i] + view.order(i).position(view.offsets[i] + index[i]);
+    MODELPAR_RETURN_IF_ERROR(body(element, view.rank ? view.order(0).position(view.offsets[0] + index[0]) : 0, within));
     for (int i = view.rank - 1; i >= 0 && ++index[i] == view.extents[i]; --i)
       index[i] = 0;
   }
@@ -76,7 +63,7 @@ template <typename Body> Status forEachElement(const TensorView &view, const Sto
 }
 
 /// Positions count along the last dimension.
-Status fillPositions(const TensorView &view, const StoredOrder &order);
+Status fillPositions(const TensorView &view);
 
 /// The plan's inputs by what fills them; the scalars are the executor's and not among them.
 struct InputRoles {

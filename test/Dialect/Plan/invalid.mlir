@@ -364,12 +364,6 @@ plan.replica "replica_c3" stage 1 value @w state []
 
 // -----
 
-// plan.input C3
-// expected-error @+1 {{expected 'sequence' to be a dimension of 'tensor<8xi32>', found 1}}
-plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["s"] sequence 1
-
-// -----
-
 // plan.collective C6
 plan.program @p forward stage 0 {
   %0 = plan.alloc 64 : <tensor<4xf32>>

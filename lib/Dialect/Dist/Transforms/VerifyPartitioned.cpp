@@ -74,7 +74,7 @@ private:
       validTypes.erase(type);
       return op->emitOpError() << "type " << type << ": " << error;
     };
-    if (auto error = sharding::validate(mesh, tensor.getRank(), resolve(mesh, attr)))
+    if (auto error = sharding::validate(mesh, tensor.getShape().vec(), resolve(mesh, attr)))
       return fail(*error);
     for (const sharding::DimSharding &dim : attr.getValue().dims)
       for (const sharding::AxisRef &axis : dim)

@@ -41,8 +41,6 @@ LogicalResult InputOp::verify() {
   auto bound = [&](unsigned i) { return cast<FloatAttr>(getRange()[i]).getValueAsDouble(); };
   if (getRange().size() != 2 || bound(0) > bound(1)) // C2
     return emitOpError() << "expected a range of two bounds in order";
-  if (auto dim = getSequenceDim(); dim && static_cast<int64_t>(*dim) >= rank) // C3
-    return emitOpError() << "expected 'sequence' to be a dimension of " << getType() << ", found " << *dim;
   return success();
 }
 

@@ -27,15 +27,13 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let description = [{
     - C1: one name per dimension, or none.
     - C2: two range bounds, in order.
-    - C3: `sequence` is a dimension of the tensor: the sequence, filled in the order of `plan.sequence_parts`.
 
     ```mlir
     plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
     ```
   }];
-  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names,
-                       OptionalAttr<I32Attr>:$sequence_dim);
-  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`sequence` $sequence_dim^)? attr-dict";
+  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names);
+  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
   let hasVerifier = 1;
 }
 
