@@ -505,7 +505,7 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
 module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
   func.func @balanced_size(%x: tensor<6x4xf32, #dist.sharding<[{"cp"*}, {"tp"}]>>) {
     // expected-error @+1 {{a sequence of 6 has no balanced split over "cp"*, expected a multiple of 4}}
-    %0 = dist.all_gather %x dim 1 over ["tp"] : (tensor<6x4xf32, #dist.sharding<[{"cp"*}, {"tp"}]>>) -> tensor<6x4xf32, #dist.sharding<[{"cp"*}, {}]>>
+    %0 = dist.all_gather %x dim 1 over ["tp"] : tensor<6x4xf32, #dist.sharding<[{"cp"*}, {"tp"}]>> -> tensor<6x4xf32, #dist.sharding<[{"cp"*}, {}]>>
     return
   }
 }
@@ -526,7 +526,7 @@ module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
 module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
   func.func @balanced_gather(%x: tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>) {
     // expected-error @+1 {{a sequence that is dealt out over "cp"* stays so}}
-    %0 = dist.all_gather %x dim 0 over ["cp"*] : (tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    %0 = dist.all_gather %x dim 0 over ["cp"*] : tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
     return
   }
 }

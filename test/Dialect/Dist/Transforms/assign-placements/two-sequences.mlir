@@ -3,8 +3,8 @@
 
 // Keys that are no sequence are whole on every rank, in their natural order, under a causal mask too.
 // CHECK-LABEL: func.func @step
-// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #r__cp_balanced__r__r
-// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #r__r__r__r
+// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #dist.sharding<[{}, {"cp"*}, {}, {}]>
+// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #dist.sharding<[{}, {}, {}, {}]>
 // CHECK: nn.attention {{.*}}dist.placement = #dist.placement<{s = ["cp"*]}>
 module {
   func.func @step(%q: tensor<8x16x2x4xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %k: tensor<8x16x2x4xf32> {nn.batch_dim = 0}, %s: tensor<16xf64>) {
@@ -17,8 +17,8 @@ module {
 
 // A second sequence that nothing is causal along stays in its natural order, and goes round the ring in it.
 // CHECK-LABEL: func.func @step
-// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #r__cp_balanced__r__r
-// CHECK-SAME: tensor<8x7x2x4xf32> {dist.sharding = #r__cp__r__r
+// CHECK-SAME: tensor<8x16x2x4xf32> {dist.sharding = #dist.sharding<[{}, {"cp"*}, {}, {}]>
+// CHECK-SAME: tensor<8x7x2x4xf32> {dist.sharding = #dist.sharding<[{}, {"cp"}, {}, {}]>
 // CHECK: nn.attention {{.*}}dist.placement = #dist.placement<{s = ["cp"*], t = ["cp"*]}>
 // CHECK: nn.attention {{.*}}dist.placement = #dist.placement<{s = ["cp"*], t = ["cp"]}>
 module {
@@ -33,7 +33,7 @@ module {
 
 // An input that does not say where its sequence is is filled in the order of its type like any other.
 // CHECK-LABEL: func.func @step
-// CHECK-SAME: tensor<16x2x4xf32> {dist.sharding = #cp_balanced__r__r
+// CHECK-SAME: tensor<16x2x4xf32> {dist.sharding = #dist.sharding<[{"cp"*}, {}, {}]>
 module {
   func.func @step(%x: tensor<8x16x2x4xf32> {nn.batch_dim = 0, nn.seq_dim = 1}, %p: tensor<16x2x4xf32>, %s: tensor<16xf64>) {
     %y = nn.add %x, %p : (tensor<8x16x2x4xf32>, tensor<16x2x4xf32>) -> tensor<8x16x2x4xf32>
