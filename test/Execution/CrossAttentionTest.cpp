@@ -36,7 +36,8 @@ struct Model {
   int64_t size = kSequence;
   bool causal = false;
   double rate = 0;
-  bool span = false; ///< Targets are places of the sequence, one a sample: a loss over its positions.
+  bool span = false;          ///< Targets are places of the sequence, one a sample: a loss over its positions.
+  const char *mask = nullptr; ///< Range of a mask of the second attention, which is data; none.
 };
 
 using Text = std::string;
@@ -101,7 +102,8 @@ Text layer(const Model &m) {
              op("matmul", R"("a", "o.{i}")", R"("b")") + op("add", R"("b", "x")", R"("y")") +
              op("matmul", R"("y", "cq.{i}")", R"("q2")") + op("matmul", R"("memory", "ck.{i}")", R"("k2")") +
              op("matmul", R"("memory", "cv.{i}")", R"("v2")") +
-             op("attention", R"("q2", "k2", "v2")", R"("c")", attentionAttributes(m.causal, m.rate)) +
+             op("attention", R"("q2", "k2", "v2")" + Text(m.mask ? R"(, "mask")" : ""), R"("c")",
+                attentionAttributes(m.causal, m.rate)) +
              op("matmul", R"("c", "co.{i}")", R"("d")") +
              op("dropout", R"("d")", R"("f")", "\"rate\": " + std::to_string(m.rate)) +
              op("add", R"("f", "y")", R"("z")");
@@ -115,6 +117,10 @@ Text graph(const Model &m) {
   const Memory memory = memoryOf(m);
   const Text targets = m.span ? R"(["batch"], "type": "i32", "role": "targets", "range": [0, 24])"
                               : R"(["batch", "seq"], "type": "i32", "role": "targets", "range": [0, 32])";
+  const Text mask = !m.mask
+                        ? ""
+                        : R"(, "mask": {"dims": ["batch", "seq", "src"], "type": "float", "role": "data", "range": )" +
+                              Text(m.mask) + "}";
   const Text head = m.span ? op("matmul", R"("n", "u")", R"("logits")") : op("matmul", R"("n", "emb")", R"("logits")");
   return R"({"modelpar": 1, "name": "cross",
     "dims": {"batch": {"role": "batch"}, "seq": {"role": "sequence", "size": 24}, "src": )" +
@@ -123,7 +129,7 @@ Text graph(const Model &m) {
     "inputs": {"tokens": {"dims": ["batch", "seq"], "type": "i32", "role": "tokens", "range": [0, 32]},
       "positions": {"dims": ["seq"], "type": "i32", "role": "positions", "range": [0, 64]},
       "labels": {"dims": )" +
-         targets + "}" + memory.inputs + R"(},
+         targets + "}" + memory.inputs + mask + R"(},
     "parameters": {)" +
          normal("emb", R"("vocab", "hid")") + ", " + normal("pos", R"("places", "hid")") +
          (m.span ? ", " + normal("u", R"("hid")") : "") + memory.parameters + R"(},
@@ -183,18 +189,21 @@ TEST_P(CrossAttention, AsOneRank) {
 }
 
 /// 2·cp divides 24 and 12 for cp = 2 and 3, and neither 7 nor, for cp = 4, 12.
-const Model kModels[] = {{.name = "input", .size = 12},
-                         {.name = "input_causal", .size = 12, .causal = true},
-                         {.name = "input_as_long", .causal = true, .rate = 0.2},
-                         {.name = "input_of_7", .size = 7, .causal = true, .rate = 0.2},
-                         {.name = "encoder_of_7", .keys = Keys::Encoder, .size = 7, .rate = 0.2},
-                         {.name = "encoder_as_long", .keys = Keys::Encoder, .causal = true, .rate = 0.2},
-                         {.name = "encoder_longer", .keys = Keys::Encoder, .size = 36, .causal = true},
-                         {.name = "table", .keys = Keys::Table, .causal = true, .rate = 0.2},
-                         {.name = "table_of_5", .keys = Keys::Table, .size = 5},
-                         {.name = "sequence", .keys = Keys::Sequence, .rate = 0.2},
-                         {.name = "sequence_causal", .keys = Keys::Sequence, .causal = true, .rate = 0.2},
-                         {.name = "span", .size = 12, .causal = true, .rate = 0.2, .span = true}};
+const Model kModels[] = {
+    {.name = "input", .size = 12},
+    {.name = "input_causal", .size = 12, .causal = true},
+    {.name = "input_as_long", .causal = true, .rate = 0.2},
+    {.name = "input_of_7", .size = 7, .causal = true, .rate = 0.2},
+    {.name = "encoder_of_7", .keys = Keys::Encoder, .size = 7, .rate = 0.2},
+    {.name = "encoder_as_long", .keys = Keys::Encoder, .causal = true, .rate = 0.2},
+    {.name = "encoder_longer", .keys = Keys::Encoder, .size = 36, .causal = true},
+    {.name = "table", .keys = Keys::Table, .causal = true, .rate = 0.2},
+    {.name = "table_of_5", .keys = Keys::Table, .size = 5},
+    {.name = "sequence", .keys = Keys::Sequence, .rate = 0.2},
+    {.name = "sequence_causal", .keys = Keys::Sequence, .causal = true, .rate = 0.2},
+    {.name = "masked", .size = 12, .causal = true, .rate = 0.2, .mask = "[-6, 0]"},
+    {.name = "masked_far", .keys = Keys::Encoder, .size = 7, .causal = true, .mask = "[-1e9, -1e9]"},
+    {.name = "span", .size = 12, .causal = true, .rate = 0.2, .span = true}};
 const Plan kPlans[] = {{.name = "cp2", .cp = 2},
                        {.name = "cp3", .cp = 3},
                        {.name = "cp4", .cp = 4},
