@@ -92,8 +92,10 @@ TEST_P(ContextParallel, IsOneRank) {
   const pipelines::CompileResult compiled = compileCase(c, optimizer);
   ASSERT_TRUE(compiled.ok);
   for (const planformat::Input &input : compiled.plan.inputs)
-    if (const planformat::TensorType &type = compiled.plan.types[input.type]; input.role == "tokens")
+    if (input.role == "tokens") {
+      const planformat::TensorType &type = compiled.plan.types[input.type];
       EXPECT_EQ(sharding::orderOf(type.shape[1], type.sharding.dims[1]).parts, c.parts);
+    }
   EXPECT_EQ(compiled.plan.mesh.numRanks(), c.cp * c.tp * c.dp);
   RunOptions options = runOptions(optimizer);
   const RunResult plain = run(compiled.plan, options);

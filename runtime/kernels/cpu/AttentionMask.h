@@ -62,9 +62,9 @@ public:
     if (!has(last - 1, shape.queryOffset, shape.s) || !has(last, shape.keyOffset, shape.t) ||
         (view->rank == 3 && !has(0, shape.bOffset, shape.b)))
       return Status::internal(std::string(op) + ": the mask's shard does not have all of the queries and keys");
-    if (view->extents[last] != view->globalExtents[last])
-      return Status::internal(std::string(op) + ": expected a mask with all keys, found " +
-                              std::to_string(view->extents[last]) + " of " + std::to_string(view->globalExtents[last]));
+    if (view->extents[last] != shape.keyOrder.size)
+      return Status::internal(std::string(op) + ": expected a mask with all " + std::to_string(shape.keyOrder.size) +
+                              " keys, found one with " + std::to_string(view->extents[last]));
     MODELPAR_RETURN_IF_ERROR(checkOrder(op, "queries", view->order(last - 1), shape.queryOrder));
     return checkOrder(op, "keys", view->order(last), shape.keyOrder);
   }

@@ -120,8 +120,9 @@ TEST(KernelErrors, MasksOfAttention) {
   expectError(forward(T::zeros({6, 5})), StatusCode::Internal, incomplete);
   expectError(forward(T::zeros({1, 6, 6})), StatusCode::Internal, incomplete);
   expectError(forward(T::zeros({2, 9, 6}).slice(1, 1, 6)), StatusCode::Internal, incomplete);
-  expectError(forward(T::zeros({6, 9}).slice(1, 0, 6)), StatusCode::Internal,
-              "attention: expected a mask with all keys, found 6 of 9");
+  T some = T::zeros({2, 9, 2, 4}).slice(1, 0, 6);
+  expectError(run("attention", attention, {x, some, some, scalars, T::zeros({6, 6})}, {x, lse}), StatusCode::Internal,
+              "attention: expected a mask with all 9 keys, found one with 6");
   expectError(forward(T::zeros({6})), StatusCode::Internal,
               "attention: expected a mask of f32 with 2 or 3 dimensions, found one of f32 with 1");
   expectError(forward(T::zeros({6, 6}, T::Kind::Int)), StatusCode::Internal,
