@@ -29,7 +29,8 @@ struct Operand {
   std::vector<float> values;
   TensorView view;
 
-  Operand(int64_t sequence, int64_t offset, int64_t extent, bool perRow = false) {
+  /// `orderParts`: of the sequence's order.
+  Operand(int64_t sequence, int64_t offset, int64_t extent, int64_t orderParts, bool perRow = false) {
     std::mt19937 generator(static_cast<unsigned>(offset + 1));
     std::uniform_real_distribution<float> uniform(-1, 1);
     values.resize(static_cast<size_t>(extent * kHeads * (perRow ? 1 : kWidth)));
@@ -42,6 +43,7 @@ struct Operand {
       view.extents[d] = view.globalExtents[d] = extents[d];
     view.offsets[1] = offset;
     view.globalExtents[1] = sequence;
+    view.orderParts[1] = orderParts;
   }
 };
 
@@ -51,23 +53,23 @@ void attention(benchmark::State &state, bool backward, int64_t parts, int64_t ra
   planformat::Instruction instruction;
   instruction.op = backward ? "attention_grad" : "attention";
   instruction.attributes = {{"causal", true}, {"scale", 0.125}, {"rate", 0.0}, {"dropout_key", int64_t(1)}};
-  if (balanced)
-    instruction.attributes["sequence_parts"] = parts;
   std::unique_ptr<Kernel> kernel;
   if (Status status = KernelRegistry::global().create(instruction, "cpu", planformat::DType::F32, kernel);
       !status.ok()) {
     state.SkipWithError(status.message().c_str());
     return;
   }
-  Operand q(sequence, rank * extent, extent), out = q, grad = q, queryGrad = q,
-                                              lse(sequence, rank * extent, extent, /*perRow=*/true);
+  const int64_t orderParts = balanced ? parts : 1;
+  Operand q(sequence, rank * extent, extent, orderParts), out = q, grad = q, queryGrad = q,
+                                                          lse(sequence, rank * extent, extent, orderParts,
+                                                              /*perRow=*/true);
   for (Operand *operand : {&out, &grad, &queryGrad})
     operand->view.data = operand->values.data();
   std::fill(lse.values.begin(), lse.values.end(), 5.0f); // Larger than any score: probabilities stay below one.
   std::vector<Operand> keys;
   for (int64_t block = 0; block < parts; ++block)
     for (int copy = 0; copy < 4; ++copy)
-      keys.emplace_back(sequence, block * extent, extent);
+      keys.emplace_back(sequence, block * extent, extent, orderParts);
   double scalarValues[planformat::kNumScalars] = {};
   TensorView scalars;
   scalars.data = scalarValues;

@@ -7,8 +7,6 @@
 
 #include "lib/PlanFormat/ContractTable.h"
 
-#include "modelpar/Sharding/SequenceOrder.h"
-
 #include <algorithm>
 #include <cctype>
 #include <cmath>
@@ -38,32 +36,6 @@ std::string activationKind(const Instruction &i, const Types &, const Types &) {
   return !kind || std::find(std::begin(known), std::end(known), *kind) != std::end(known)
              ? ""
              : "has kind \"" + *kind + "\", expected relu, gelu, gelu_tanh, silu, tanh or sigmoid";
-}
-
-/// A dimension in sequence order must be one that has a balanced split.
-std::string orderError(const Instruction &i, const TensorType &type, int64_t dim) {
-  const int64_t *parts = integerOf(i, "sequence_parts");
-  if (!parts)
-    return "";
-  if (dim < 0 || dim >= static_cast<int64_t>(type.shape.size()))
-    return "has sequence_dim " + std::to_string(dim) + ", expected one of the " + std::to_string(type.shape.size()) +
-           " dimensions";
-  const int64_t size = type.shape[static_cast<size_t>(dim)];
-  return sharding::SequenceOrder::divides(size, *parts)
-             ? ""
-             : "has sequence_parts " + std::to_string(*parts) + ", which does not split a sequence of " +
-                   std::to_string(size);
-}
-
-std::string dropoutOrder(const Instruction &i, const Types &inputs, const Types &) {
-  const int64_t *dim = integerOf(i, "sequence_dim");
-  return orderError(i, *inputs[0], dim ? *dim : 0);
-}
-
-std::string attentionOrder(const Instruction &i, const Types &inputs, const Types &outputs) {
-  const size_t first = outputs.size() == 3; // Behind the result's gradient.
-  const std::string error = orderError(i, *inputs[first], 1);
-  return error.empty() ? orderError(i, *inputs[first + 1], 1) : error;
 }
 
 std::string rotaryFields(const Instruction &i, const Types &inputs, const Types &) {
@@ -126,15 +98,12 @@ void addAttention(std::vector<Contract> &all) {
   const std::vector<AttributeContract> attributes = {{"causal", Type::Bool},
                                                      {"scale", Type::Real},
                                                      {"rate", Type::Real, false, 0, std::nextafter(1.0, 0.0)},
-                                                     {"dropout_key", Type::Integer},
-                                                     {"sequence_parts", Type::Integer, true, 1, 1e9}};
+                                                     {"dropout_key", Type::Integer}};
   for (bool grouped : {false, true})
     for (std::string_view mask : {"", "S:st", "S:bst"}) {
       const std::string_view q = grouped ? "T:bsgrd" : "T:bsgd", lse = grouped ? "S:bsgr" : "S:bsg";
-      Contract forward{"attention", {q, "T:btgd", "T:btgd", "C:"}, {q, lse}, attributes, false, attentionOrder};
-      Contract grad{
-          "attention_grad", {q, q, "T:btgd", "T:btgd", q, lse, "C:"}, {q, "U:btgd", "U:btgd"}, attributes, false,
-          attentionOrder};
+      Contract forward{"attention", {q, "T:btgd", "T:btgd", "C:"}, {q, lse}, attributes};
+      Contract grad{"attention_grad", {q, q, "T:btgd", "T:btgd", q, lse, "C:"}, {q, "U:btgd", "U:btgd"}, attributes};
       for (Contract *each : {&forward, &grad}) {
         if (!mask.empty())
           each->inputs.push_back(mask);
@@ -161,12 +130,7 @@ std::vector<Contract> makeTable() {
                                {"dropout",
                                 {"T:*", "C:"},
                                 {"T:*"},
-                                {{"rate", Type::Real, false, 0, std::nextafter(1.0, 0.0)},
-                                 {"key", Type::Integer},
-                                 {"sequence_parts", Type::Integer, true, 1, 1e9},
-                                 {"sequence_dim", Type::Integer, true, 0, 7}},
-                                false,
-                                dropoutOrder},
+                                {{"rate", Type::Real, false, 0, std::nextafter(1.0, 0.0)}, {"key", Type::Integer}}},
                                // Layers.
                                {"embedding", {"I:*", "T:vh"}, {"T:*h"}},
                                {"embedding_grad", {"T:*h", "I:*"}, {"T:vh"}},

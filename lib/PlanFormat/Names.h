@@ -35,7 +35,7 @@ inline std::string_view name(Instruction::Kind kind) { return kInstructionNames[
 inline std::string_view name(Buffer::Kind kind) { return kBufferNames[static_cast<size_t>(kind)]; }
 inline std::string_view name(Program::Kind kind) { return kProgramNames[static_cast<size_t>(kind)]; }
 
-/// "tp" for a whole axis, "tp:(2)4" for a part, "cp+1" and "pp{0,-1}" with a shift or a subset.
+/// "tp" for a whole axis, "tp:(2)4" for a part, "cp*", "cp+1" and "pp{0,-1}" where it is balanced, shifted or a subset.
 inline std::string toText(const sharding::Mesh &mesh, const sharding::AxisRef &axis) {
   if (axis.preSize == 1 && axis.size == mesh.size(axis.name))
     return axis.name + modifiersOf(axis);

@@ -49,7 +49,6 @@ public:
     plan_.mesh = sharding::Mesh(std::move(axes));
     plan_.globalBatch = o.integer("global_batch", 0);
     plan_.sequence = o.integer("sequence", 0);
-    plan_.sequenceParts = o.optionalInteger("sequence_parts", 1, kMaxId).value_or(1);
     elements(o, "types", plan_.types, [&](json::Object &e) { return type(e); });
     elements(o, "inputs", plan_.inputs, [&](json::Object &e) { return input(e); });
     elements(o, "parameters", plan_.parameters, [&](json::Object &e) { return parameter(e); });
@@ -98,7 +97,7 @@ private:
     return std::nullopt;
   }
 
-  /// `:(PRE)SIZE`, `+SHIFT`, `{COORDINATE,...}`, in this order, each or none.
+  /// `:(PRE)SIZE`, `*`, `+SHIFT`, `{COORDINATE,...}`, in this order, each or none.
   static bool axisModifiers(std::string_view text, sharding::AxisRef &ref) {
     auto skip = [&](std::string_view expected) {
       bool found = text.starts_with(expected);
@@ -113,6 +112,7 @@ private:
     };
     if (skip(":") && !(skip("(") && number(ref.preSize) && skip(")") && number(ref.size)))
       return false;
+    ref.balanced = skip("*");
     if (skip("+") && !number(ref.shift))
       return false;
     if (skip("{")) {
@@ -135,7 +135,7 @@ private:
       return ref;
     }
     const std::string &text = value.get_ref<const std::string &>();
-    size_t nameEnd = std::min(text.find_first_of(":+{"), text.size());
+    size_t nameEnd = std::min(text.find_first_of(":*+{"), text.size());
     ref.name = text.substr(0, nameEnd);
     bool good = plan_.mesh.has(ref.name);
     if (good) {
@@ -143,11 +143,10 @@ private:
       good = axisModifiers(std::string_view(text).substr(nameEnd), ref) && plan_.mesh.isValid(ref);
     }
     if (!good) {
-      errors_.add(
-          pointer,
-          "expected an axis of the mesh (\"tp\"), a part of one (\"tp:(1)2\"), a shifted one (\"cp+1\") or some "
-          "coordinates of one (\"pp{0,-1}\"), found " +
-              json::describe(value));
+      errors_.add(pointer,
+                  "expected an axis of the mesh (\"tp\"), a part of one (\"tp:(1)2\"), a balanced or shifted one "
+                  "(\"cp*+1\") or some coordinates of one (\"pp{0,-1}\"), found " +
+                      json::describe(value));
       ref = {"", 1, 1};
     }
     return ref;
@@ -213,7 +212,6 @@ private:
       o.error("range", "expected two numbers, low and high");
     input.dimNames = o.strings("dim_names");
     input.batchDim = optionalId(o, "batch_dim", -1);
-    input.sequenceDim = optionalId(o, "sequence_dim", -1);
     return input;
   }
 

@@ -12,7 +12,6 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
-#include "modelpar/Sharding/SequenceOrder.h"
 
 #include <set>
 
@@ -60,8 +59,8 @@ private:
     std::set<std::string> names;
     int64_t ranks = 1;
     for (const sharding::MeshAxis &axis : plan_.mesh.axes()) {
-      if (axis.name.empty() || axis.name.find_first_of(":+{") != std::string::npos || !names.insert(axis.name).second)
-        add("mesh", "axis name '" + axis.name + "' is empty, has one of : + { or occurs twice");
+      if (axis.name.empty() || axis.name.find_first_of(":*+{") != std::string::npos || !names.insert(axis.name).second)
+        add("mesh", "axis name '" + axis.name + "' is empty, has one of : * + { or occurs twice");
       if (axis.size < 1 || axis.size > kMaxRanks || __builtin_mul_overflow(ranks, axis.size, &ranks) ||
           ranks > kMaxRanks) {
         add("mesh", "axis " + axis.name + " of size " + std::to_string(axis.size) + " gives more than " +
@@ -78,7 +77,7 @@ private:
     for (size_t i = 0; i < plan_.types.size(); ++i) {
       const TensorType &type = plan_.types[i];
       std::string where = "type " + std::to_string(i);
-      if (std::optional<std::string> problem = sharding::validate(plan_.mesh, type.shape.size(), type.sharding)) {
+      if (std::optional<std::string> problem = sharding::validate(plan_.mesh, type.shape, type.sharding)) {
         add(where, *problem);
         continue;
       }
@@ -105,7 +104,7 @@ private:
         add(where, "has " + std::to_string(input.dimNames.size()) + " dim_names, expected " +
                        std::to_string(plan_.types[input.type].shape.size()));
       else
-        roles(input, where);
+        batch(input, where);
       if (input.role != "tokens" && input.role != "targets" && input.role != "positions" && input.role != "scalars" &&
           input.role != "data")
         add(where, "role is '" + input.role + "', expected tokens, targets, positions, scalars or data");
@@ -114,22 +113,14 @@ private:
     }
   }
 
-  /// The batch and the sequence of an input whose type is known to be one.
-  void roles(const Input &input, const std::string &where) {
+  /// The batch of an input whose type is known to be one.
+  void batch(const Input &input, const std::string &where) {
     const std::vector<int64_t> &shape = plan_.types[input.type].shape;
     if (input.batchDim != -1 && !inside(input.batchDim, shape.size()))
       add(where, "batch_dim is " + range(input.batchDim, shape.size()));
     else if (input.batchDim != -1 && shape[input.batchDim] != plan_.globalBatch)
       add(where, "batch_dim " + std::to_string(input.batchDim) + " has size " + std::to_string(shape[input.batchDim]) +
                      ", expected the global batch of " + std::to_string(plan_.globalBatch));
-    if (input.sequenceDim == -1)
-      return;
-    if (!inside(input.sequenceDim, shape.size()))
-      return add(where, "sequence_dim is " + range(input.sequenceDim, shape.size()));
-    const int64_t size = shape[input.sequenceDim];
-    if (!sharding::SequenceOrder::divides(size, plan_.sequenceParts))
-      add(where, "sequence of " + std::to_string(size) + " has no balanced split into " +
-                     std::to_string(plan_.sequenceParts) + " parts");
   }
 
   /// `stage` is null for blocks.
@@ -254,6 +245,9 @@ private:
     for (const sharding::AxisRef &axis : i.axes)
       if (!plan_.mesh.isValid(axis))
         return add(where, "axis " + axis.name + " is not of the mesh");
+      else if (sharding::plain(axis) != axis)
+        return add(where, "axis " + axis.name + sharding::modifiersOf(axis) +
+                              " is shifted or balanced, which only dimensions are");
     kindOf(body, i, where, stage);
   }
 

@@ -246,6 +246,11 @@ private:
           findings_.add(where, "value buffer has type " + describe(plan_.types[buffers[copy.value].type]) +
                                    ", expected " + describe(plan_.types[parameter.type]));
         whole(where, buffers[copy.value]);
+        // It is initialised, saved and loaded as it stands.
+        for (const DimSharding &dim : plan_.types[parameter.type].sharding.dims)
+          if (!dim.empty() && dim.front().balanced)
+            findings_.add(where,
+                          "has type " + describe(plan_.types[parameter.type]) + ", expected one in its natural order");
         for (size_t i = 0; i < copy.state.size(); ++i) {
           const Buffer &state = buffers[copy.state[i].second], &expected = owner[parameter.state[i].second];
           whole(where, state);

@@ -91,8 +91,6 @@ public:
          }));
     line("global_batch", std::to_string(p.globalBatch));
     line("sequence", std::to_string(p.sequence));
-    if (p.sequenceParts != 1)
-      line("sequence_parts", std::to_string(p.sequenceParts));
     lines("types", p.types, [&](const TensorType &type) { return print(type); });
     out_ += ",\n";
     lines("inputs", p.inputs, [&](const Input &input) { return print(input); });
@@ -144,7 +142,7 @@ private:
     f.string("name", input.name).integer("type", input.type).string("role", input.role);
     f.raw("range", "[" + real(input.rangeLow) + "," + real(input.rangeHigh) + "]");
     f.raw("dim_names", list(input.dimNames, [](const std::string &dim) { return jsonString(dim); }));
-    return f.integer("batch_dim", input.batchDim, -1).integer("sequence_dim", input.sequenceDim, -1).end();
+    return f.integer("batch_dim", input.batchDim, -1).end();
   }
 
   std::string print(const Parameter &parameter) {

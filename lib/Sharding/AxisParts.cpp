@@ -9,10 +9,11 @@
 
 namespace modelpar::sharding {
 
-static bool isPlain(const AxisRef &axis) { return !axis.shift && axis.subset.empty(); }
+static bool isPlain(const AxisRef &axis) { return !axis.shift && axis.subset.empty() && !axis.balanced; }
 
 std::vector<AxisRef> cutAxis(const AxisRef &axis, const std::vector<int64_t> &boundaries) {
-  // Only a whole shard travels around a ring, and only whole coordinates make a subset.
+  // Only a whole shard travels around a ring, only whole coordinates make a subset, and a sequence is dealt out at
+  // once.
   if (!isPlain(axis))
     return {axis};
   std::vector<AxisRef> pieces;

@@ -66,6 +66,12 @@ bool Mesh::isValid(const AxisRef &ref) const {
   return ref.shift >= 0 && ref.shift < ref.size;
 }
 
+AxisRef plain(AxisRef axis) {
+  axis.shift = 0;
+  axis.balanced = false;
+  return axis;
+}
+
 Coordinates coordinatesOf(const Mesh &mesh, int64_t rank, int64_t microBatch) {
   Coordinates coordinates;
   coordinates.values.resize(mesh.axes().size());

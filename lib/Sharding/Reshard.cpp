@@ -99,6 +99,8 @@ StepOutcome applyStep(const Mesh &mesh, const TensorSharding &from, const Reshar
       return fail("unknown axis " + toString(axis, nullptr));
     if (step.isCollective() && axis.name == kMicroBatchAxis)
       return fail("no collective goes over the axis of time");
+    if (axis.balanced)
+      return fail("a sequence that is dealt out over " + toString(axis, &mesh) + " stays so");
   }
 
   TensorSharding to = from;
@@ -349,10 +351,27 @@ private:
 
 } // namespace
 
+/// Why the dimension is in different orders on both sides, which no step changes; empty when it is in one.
+static std::string whyOtherOrder(const Mesh &mesh, const DimSharding &from, const DimSharding &to) {
+  auto isBalanced = [](const DimSharding &dim) { return !dim.empty() && dim.front().balanced; };
+  auto show = [&](const DimSharding &dim) {
+    return isBalanced(dim) ? "dealt out over " + toString(dim.front(), &mesh) : "in its natural order";
+  };
+  const bool dealtOut = isBalanced(from);
+  if (dealtOut == isBalanced(to) && (!dealtOut || from.front() == to.front()))
+    return "";
+  return "is " + show(from) + " and " + show(to);
+}
+
 ReshardPath findReshardPath(const Mesh &mesh, const std::vector<int64_t> &shape, const TensorSharding &from,
                             const TensorSharding &to) {
   if (from == to)
     return {};
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (std::string why = whyOtherOrder(mesh, from.dims[d], to.dims[d]); !why.empty())
+      return {{},
+              "no path from " + toString(from, &mesh) + " to " + toString(to, &mesh) + ": dimension " +
+                  std::to_string(d) + " " + why};
   for (const TensorSharding *sharding : {&from, &to})
     for (const DimSharding &dim : sharding->dims)
       for (const AxisRef &axis : dim)

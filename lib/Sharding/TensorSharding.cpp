@@ -35,7 +35,9 @@ std::optional<ReduceKind> parseReduceKind(std::string_view text) {
 }
 
 std::string modifiersOf(const AxisRef &axis) {
-  std::string text = axis.shift ? "+" + std::to_string(axis.shift) : "";
+  std::string text = axis.balanced ? "*" : "";
+  if (axis.shift)
+    text += "+" + std::to_string(axis.shift);
   for (size_t i = 0; i < axis.subset.size(); ++i)
     text += (i ? "," : "{") + std::to_string(axis.subset[i] == axis.size - 1 ? -1 : axis.subset[i]);
   return axis.subset.empty() ? text : text + "}";
@@ -87,6 +89,21 @@ std::vector<Range> shardRanges(const Mesh &mesh, const std::vector<int64_t> &glo
   return ranges;
 }
 
+SequenceOrder orderOf(int64_t size, const DimSharding &dim) {
+  return {size, dim.empty() || !dim.front().balanced ? 1 : dim.front().size};
+}
+
+std::optional<std::string> whyNoOrder(int64_t size, const DimSharding &dim, const Mesh *mesh) {
+  for (const AxisRef &axis : dim)
+    if (axis.balanced && &axis != &dim.front())
+      return "is balanced over " + toString(axis, mesh) + ", which only a major axis can be";
+  const SequenceOrder order = orderOf(size, dim);
+  if (SequenceOrder::divides(size, order.parts))
+    return std::nullopt;
+  return "has no balanced split over " + toString(dim.front(), mesh) + ", expected a multiple of " +
+         std::to_string(2 * order.parts);
+}
+
 bool overlap(const AxisRef &a, const AxisRef &b) {
   if (a.name != b.name)
     return false;
@@ -130,10 +147,11 @@ void sortPartials(const Mesh &mesh, std::vector<PartialAxis> &partial) {
                    [&](const PartialAxis &a, const PartialAxis &b) { return before(mesh, a.axis, b.axis); });
 }
 
-std::optional<std::string> validate(const Mesh &mesh, size_t tensorRank, const TensorSharding &sharding) {
-  if (sharding.dims.size() != tensorRank)
+std::optional<std::string> validate(const Mesh &mesh, const std::vector<int64_t> &shape,
+                                    const TensorSharding &sharding) {
+  if (sharding.dims.size() != shape.size())
     return "sharding of " + std::to_string(sharding.dims.size()) + " dimensions on a tensor of " +
-           std::to_string(tensorRank);
+           std::to_string(shape.size());
   std::vector<AxisRef> seen;
   auto add = [&](const AxisRef &axis) -> std::optional<std::string> {
     if (!mesh.has(axis.name))
@@ -154,11 +172,15 @@ std::optional<std::string> validate(const Mesh &mesh, size_t tensorRank, const T
       if (!axis.subset.empty())
         return "a dimension is split over a subset of an axis, " + toString(axis, &mesh);
     }
+  for (size_t d = 0; d < shape.size(); ++d)
+    if (auto error = whyNoOrder(shape[d], sharding.dims[d], &mesh))
+      return "a sequence of " + std::to_string(shape[d]) + " " + *error;
   for (const PartialAxis &partial : sharding.partial) {
     if (auto error = add(partial.axis))
       return error;
-    if (partial.axis.shift)
-      return "partial over a shifted axis, " + toString(partial.axis, &mesh);
+    if (plain(partial.axis) != partial.axis)
+      return "partial over a " + std::string(partial.axis.shift ? "shifted" : "balanced") + " axis, " +
+             toString(partial.axis, &mesh);
   }
   for (size_t i = 1; i < sharding.partial.size(); ++i)
     if (!before(mesh, sharding.partial[i - 1].axis, sharding.partial[i].axis))

@@ -50,12 +50,12 @@ public:
     Array array = arrays_.find(input.name)->second;
     const StoredOrder order(plan_, input);
     if (!array)
-      return fillPositions(view, order);
-    const bool batch = order.batch >= 0, integers = isIntegerType(view.dtype), targets = input.role == "targets";
+      return fillPositions(view);
+    const bool batch = input.batchDim >= 0, integers = isIntegerType(view.dtype), targets = input.role == "targets";
     const int64_t perSample = batch ? elementsPerSample(array->shape) : 0;
     const int64_t size = bitSize(array->type) / 8;
     const std::byte *bytes = file_.bytes(*array).data();
-    return forEachElement(view, order, [&](int64_t i, int64_t sample, int64_t within) {
+    return forEachElement(view, input.batchDim, [&](int64_t i, int64_t sample, int64_t within) {
       const int64_t from = (batch ? sampleOf(step, sample) * perSample : 0) + within;
       if (!integers) {
         convertElements(array->type, bytes + from * size, view.dtype,

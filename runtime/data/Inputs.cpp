@@ -30,10 +30,10 @@ void data::store(const TensorView &view, int64_t element, double value) {
                   view.as<std::byte>() + element * planformat::byteSize(view.dtype), 1);
 }
 
-Status data::fillPositions(const TensorView &view, StoredOrder order) {
-  order.batch = -1; // Samples differ only where they are along the last dimension.
+Status data::fillPositions(const TensorView &view) {
   const int last = view.rank - 1;
-  return forEachElement(view, order, [&](int64_t element, int64_t, int64_t within) {
+  // Samples differ only where they are along the last dimension.
+  return forEachElement(view, /*batch=*/-1, [&](int64_t element, int64_t, int64_t within) {
     store(view, element, last < 0 ? 0 : within % view.globalExtents[last]);
     return Status();
   });

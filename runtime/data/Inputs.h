@@ -8,7 +8,6 @@
 #ifndef MODELPAR_RUNTIME_DATA_INPUTS_H
 #define MODELPAR_RUNTIME_DATA_INPUTS_H
 
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/base/Philox.h"
 #include "runtime/data/DataSource.h"
 #include "runtime/data/Scan.h"
@@ -48,32 +47,18 @@ inline void store(const TensorView &view, int64_t element, int64_t value) {
     store(view, element, static_cast<double>(value));
 }
 
-/// How an input's elements are stored: along `dim` (-1: none) in the order of the plan's sequence. Dimension `batch`
-/// (-1: none) counts samples.
-struct StoredOrder {
-  sharding::SequenceOrder sequence;
-  int dim = -1, batch = -1;
-  StoredOrder(const planformat::Plan &plan, const planformat::Input &input)
-      : dim(input.sequenceDim), batch(input.batchDim) {
-    if (dim >= 0)
-      sequence = {plan.types[input.type].shape[dim], plan.sequenceParts};
-  }
-  /// Where the element stored at `index` of dimension `d` stands in the sample.
-  int64_t position(int d, int64_t index) const { return d == dim ? sequence.position(index) : index; }
-};
-
 /// Calls body(element of the view, sample, element within the sample) for all elements in the order in which they are
-/// stored, until it returns an error. Samples and elements within are those of the data, whatever the stored order; an
-/// input without a batch has one sample, 0.
-template <typename Body> Status forEachElement(const TensorView &view, const StoredOrder &order, Body &&body) {
+/// stored, until it returns an error. Dimension `batch` (-1: none) counts samples. Samples and elements within are
+/// those of the data, whatever the stored order; an input without a batch has one sample, 0.
+template <typename Body> Status forEachElement(const TensorView &view, int batch, Body &&body) {
   const int64_t count = view.numElements();
   int64_t index[kMaxRank] = {};
   for (int64_t element = 0; element < count; ++element) {
     int64_t within = 0;
     for (int i = 0; i < view.rank; ++i)
-      if (i != order.batch)
-        within = within * view.globalExtents[i] + order.position(i, view.offsets[i] + index[i]);
-    const int64_t sample = order.batch < 0 ? 0 : view.offsets[order.batch] + index[order.batch];
+      if (i != batch)
+        within = within * view.globalExtents[i] + view.order(i).position(view.offsets[i] + index[i]);
+    const int64_t sample = batch < 0 ? 0 : view.order(batch).position(view.offsets[batch] + index[batch]);
     MODELPAR_RETURN_IF_ERROR(body(element, sample, within));
     for (int i = view.rank - 1; i >= 0 && ++index[i] == view.extents[i]; --i)
       index[i] = 0;
@@ -82,7 +67,7 @@ template <typename Body> Status forEachElement(const TensorView &view, const Sto
 }
 
 /// Positions count along the last dimension.
-Status fillPositions(const TensorView &view, StoredOrder order);
+Status fillPositions(const TensorView &view);
 
 /// The plan's inputs by what fills them; the scalars are the executor's and not among them.
 struct InputRoles {

@@ -155,15 +155,15 @@ public:
   std::string describe() const override { return file_.describe(); }
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
-    const StoredOrder order(plan_, input);
     if (input.role == "positions")
-      return fillPositions(view, order);
+      return fillPositions(view);
+    const sharding::SequenceOrder order = view.order(1);
     const int64_t shift = input.role == "targets" ? 1 : 0;
     const int64_t low = static_cast<int64_t>(input.rangeLow), high = static_cast<int64_t>(input.rangeHigh);
     for (int64_t row = 0; row < view.extents[0]; ++row) {
       const int64_t first = start(step, view.offsets[0] + row) + shift;
       for (int64_t column = 0; column < view.extents[1]; ++column) {
-        const int64_t at = first + order.position(1, view.offsets[1] + column), token = file_.token(at);
+        const int64_t at = first + order.position(view.offsets[1] + column), token = file_.token(at);
         if (token < low || token >= high)
           return outside(input, at, "' was changed during the run: token ");
         store(view, row * view.extents[1] + column, token);

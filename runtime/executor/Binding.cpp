@@ -60,6 +60,7 @@ Status TypeViews::build(const planformat::Plan &plan, int64_t rank) {
         view.extents[d] = ranges[d].extent;
         view.offsets[d] = ranges[d].offset;
         view.globalExtents[d] = type.shape[d];
+        view.orderParts[d] = sharding::orderOf(type.shape[d], type.sharding.dims[d]).parts;
       }
       views_.push_back(view);
     }

@@ -30,7 +30,8 @@ namespace modelpar::runtime {
 
 inline constexpr int kMaxRank = 8;
 
-/// One rank's shard of a tensor: dense, row-major over its own extents.
+/// One rank's shard of a tensor: dense, row-major over its own extents. Offsets are indices into the order in which a
+/// dimension is stored; where an element stands is order(dim).position(index).
 struct TensorView {
   void *data = nullptr;
   planformat::DType dtype = planformat::DType::F32;
@@ -38,7 +39,9 @@ struct TensorView {
   int64_t extents[kMaxRank] = {}; ///< Of this shard; may be 0.
   int64_t offsets[kMaxRank] = {}; ///< Of this shard in the global tensor.
   int64_t globalExtents[kMaxRank] = {};
+  int64_t orderParts[kMaxRank] = {}; ///< Parts of the dimension's SequenceOrder; 0 or 1: its natural order.
 
+  sharding::SequenceOrder order(int dim) const { return {globalExtents[dim], orderParts[dim]}; }
   int64_t numElements() const {
     int64_t n = 1;
     for (int i = 0; i < rank; ++i)

@@ -36,11 +36,12 @@ Status runtime::readActivationKind(const planformat::Instruction &instruction, i
   return Status::internal("attribute \"kind\" is no known activation" + (name ? ": \"" + *name + "\"" : std::string()));
 }
 
-Status runtime::checkOrder(const char *op, const sharding::SequenceOrder &order) {
-  if (sharding::SequenceOrder::divides(order.size, order.parts))
-    return Status();
-  return Status::internal(std::string(op) + ": a sequence of " + std::to_string(order.size) +
-                          " has no balanced split into " + std::to_string(order.parts) + " parts");
+Status runtime::checkOrders(const char *op, const TensorView &view) {
+  for (int d = 0; d < view.rank; ++d)
+    if (const sharding::SequenceOrder order = view.order(d); !sharding::SequenceOrder::divides(order.size, order.parts))
+      return Status::internal(std::string(op) + ": a sequence of " + std::to_string(order.size) +
+                              " has no balanced split into " + std::to_string(order.parts) + " parts");
+  return Status();
 }
 
 Status runtime::checkArity(const char *op, const KernelArgs &args, int inputs, int outputs) {

@@ -13,7 +13,6 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_KERNELSUPPORT_H
 #define MODELPAR_RUNTIME_KERNELS_KERNELSUPPORT_H
 
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/kernels/Kernel.h"
 
 namespace modelpar::runtime {
@@ -29,6 +28,24 @@ inline RowsColumns rowsColumns(const TensorView &view) {
   result.columns = view.rank ? view.extents[view.rank - 1] : 1;
   return result;
 }
+
+/// Turns positions along a dimension of the global tensor (ids of rows, targets) into indices of a shard.
+class ShardIndex {
+public:
+  ShardIndex(const TensorView &view, int dim)
+      : order(view.order(dim)), offset(view.offsets[dim]), extent(view.extents[dim]) {}
+  /// -1 when the shard does not have the position.
+  int64_t operator()(int64_t position) const {
+    if (!order.isIdentity() && (position < 0 || position >= order.size))
+      return -1;
+    const int64_t at = order.index(position) - offset;
+    return at >= 0 && at < extent ? at : -1;
+  }
+
+private:
+  sharding::SequenceOrder order;
+  int64_t offset, extent;
+};
 
 /// Elements of the global tensor.
 double globalCount(const TensorView &view);
@@ -55,8 +72,8 @@ template <typename T> Status readOptional(const planformat::Instruction &instruc
   return instruction.attributes.count(name) ? readAttribute(instruction, name, value) : Status();
 }
 
-/// Error: a sequence that has no balanced split into so many parts.
-Status checkOrder(const char *op, const sharding::SequenceOrder &order);
+/// Error: a dimension that has no balanced split into as many parts as its order says.
+Status checkOrders(const char *op, const TensorView &view);
 
 /// Attribute "kind" of an activation, its name or its number: the number in the order of nn::ActivationKind.
 Status readActivationKind(const planformat::Instruction &instruction, int &kind);

@@ -7,7 +7,6 @@
 
 #include "runtime/training/OutputFile.h"
 
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/checkpoint/Checkpoint.h"
 #include "runtime/checkpoint/Elements.h"
 #include "runtime/training/Export.h"
@@ -73,10 +72,6 @@ Status OutputFile::create(const Plan &plan, const std::string &path, std::unique
   const auto &[instruction, type] = losses.front();
   created->op_ = instruction->op;
   created->sharding_ = type->sharding;
-  // Logits and predictions begin with the dimensions of their targets.
-  for (const planformat::Input &input : plan.inputs)
-    if (input.role == "targets")
-      created->sequenceDim_ = input.sequenceDim;
   MODELPAR_RETURN_IF_ERROR(SafetensorsWriter::create(
       path, {{outputName(instruction->op), fileType(type->dtype), type->shape}}, created->writer_));
   file = std::move(created);
@@ -89,23 +84,25 @@ Status OutputFile::observe(const Instruction &instruction, std::span<const Tenso
   return write(inputs[0]);
 }
 
-/// Row by row where the sequence is permuted: a row is one index of the sequence and of all dimensions before it.
+/// Row by row where dimensions are stored in another order: a row is one index of each up to the last such dimension.
 Status OutputFile::write(TensorView view) {
   std::span<std::byte> whole = writer_.bytes(*writer_.find(outputName(op_)));
-  if (sequenceDim_ < 0 || plan_.sequenceParts <= 1)
+  int last = view.rank - 1;
+  while (last >= 0 && view.order(last).isIdentity())
+    --last;
+  if (last < 0)
     return writeSlice(view, whole);
-  const sharding::SequenceOrder order{view.globalExtents[sequenceDim_], plan_.sequenceParts};
   int64_t rows = 1;
-  for (int d = 0; d <= sequenceDim_; ++d)
+  for (int d = 0; d <= last; ++d)
     rows *= view.extents[d];
   const TensorView all = view;
   const int64_t rowBytes = rows ? all.numElements() / rows * planformat::byteSize(view.dtype) : 0;
   for (int64_t row = 0; row < rows; ++row) {
-    for (int64_t d = sequenceDim_, rest = row; d >= 0; rest /= all.extents[d], --d) {
+    int64_t rest = row;
+    for (int d = last; d >= 0; rest /= all.extents[d], --d) {
       view.extents[d] = 1;
-      view.offsets[d] = all.offsets[d] + rest % all.extents[d];
+      view.offsets[d] = all.order(d).position(all.offsets[d] + rest % all.extents[d]);
     }
-    view.offsets[sequenceDim_] = order.position(view.offsets[sequenceDim_]);
     view.data = static_cast<std::byte *>(all.data) + row * rowBytes;
     MODELPAR_RETURN_IF_ERROR(writeSlice(view, whole));
   }

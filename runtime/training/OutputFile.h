@@ -40,7 +40,6 @@ private:
   SafetensorsWriter writer_;
   std::string op_;                    ///< The loss kernel: its first input is the model's output.
   sharding::TensorSharding sharding_; ///< Of that input.
-  int32_t sequenceDim_ = -1;          ///< Stored in the plan's order of the sequence; -1: none.
   std::atomic<bool> done_ = false;
 };
 

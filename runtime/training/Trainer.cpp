@@ -175,9 +175,12 @@ void Run::describe() const {
     axes += (axes.empty() ? "" : " ") + axis.name + "=" + std::to_string(axis.size);
   if (!axes.empty())
     axes = " (" + axes + ")";
-  const std::string order = plan_.sequenceParts > 1 ? "; sequences in the balanced causal order of " +
-                                                          std::to_string(plan_.sequenceParts) + " parts"
-                                                    : "";
+  int64_t parts = 1;
+  for (const planformat::Input &input : plan_.inputs)
+    for (const sharding::DimSharding &dim : plan_.types[static_cast<size_t>(input.type)].sharding.dims)
+      parts = std::max(parts, sharding::orderOf(0, dim).parts);
+  const std::string order =
+      parts > 1 ? "; sequences in the balanced causal order of " + std::to_string(parts) + " parts" : "";
   logInfo(plan_.modelName + " on " + std::to_string(plan_.mesh.numRanks()) + " " + plan_.deviceKind + " ranks" + axes +
           ", " + std::to_string(ranks_.executor.numThreads) + " threads each, " + formatBytes(plannedHostBytes(plan_)) +
           " in all; " + data_->describe() + order);

@@ -30,7 +30,7 @@ struct Case {
   int64_t cp, tp = 1, dp = 1, numMicroBatches = 1;
   int64_t sequence = 24, globalBatch = 8;
   bool sequenceParallel = false;
-  int64_t parts = 1; ///< Plan::sequenceParts that is expected.
+  int64_t parts = 1; ///< Of the tokens' order.
 };
 
 pipelines::CompileOptions optionsOf(const Case &c, const std::string &optimizer) {
@@ -91,7 +91,11 @@ TEST_P(ContextParallel, IsOneRank) {
   ASSERT_EQ(one.error, "");
   const pipelines::CompileResult compiled = compileCase(c, optimizer);
   ASSERT_TRUE(compiled.ok);
-  EXPECT_EQ(compiled.plan.sequenceParts, c.parts);
+  for (const planformat::Input &input : compiled.plan.inputs)
+    if (input.role == "tokens") {
+      const planformat::TensorType &type = compiled.plan.types[input.type];
+      EXPECT_EQ(sharding::orderOf(type.shape[1], type.sharding.dims[1]).parts, c.parts);
+    }
   EXPECT_EQ(compiled.plan.mesh.numRanks(), c.cp * c.tp * c.dp);
   RunOptions options = runOptions(optimizer);
   const RunResult plain = run(compiled.plan, options);

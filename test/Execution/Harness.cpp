@@ -76,16 +76,14 @@ int64_t textPosition(int64_t index, int64_t size, int64_t parts) {
   return within < chunk ? part * chunk + within : (2 * parts - 1 - part) * chunk + within - chunk;
 }
 
-/// Calls visit(local index, global index) for every element of the shard, of which dimension `sequence` (-1: none) is
-/// stored in the order of `parts`.
-template <typename Visit>
-void forEachElement(const TensorView &view, Visit &&visit, int sequence = -1, int64_t parts = 1) {
+/// Calls visit(local index, global index) for every element of the shard, global by where elements stand.
+template <typename Visit> void forEachElement(const TensorView &view, Visit &&visit) {
   const int64_t count = view.numElements();
   for (int64_t local = 0; local < count; ++local) {
     int64_t rest = local, global = 0, stride = 1;
     for (int d = view.rank - 1; d >= 0; --d) {
       const int64_t at = view.offsets[d] + rest % view.extents[d];
-      global += (d == sequence ? textPosition(at, view.globalExtents[d], parts) : at) * stride;
+      global += textPosition(at, view.globalExtents[d], view.orderParts[d]) * stride;
       rest /= view.extents[d];
       stride *= view.globalExtents[d];
     }
@@ -117,15 +115,12 @@ double loadElement(const TensorView &view, int64_t index) {
 /// is something to learn, and are ignored (-100) unevenly.
 class Batches : public runtime::InputProvider {
 public:
-  Batches(const Plan &plan, bool ignoreLabels) : parts_(plan.sequenceParts), ignoreLabels_(ignoreLabels) {}
+  explicit Batches(bool ignoreLabels) : ignoreLabels_(ignoreLabels) {}
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
-    forEachElement(
-        view,
-        [&](int64_t local, int64_t global) {
-          store(view, local, value(input, step, global, perSample(view), view.globalExtents[0]));
-        },
-        input.sequenceDim, parts_);
+    forEachElement(view, [&](int64_t local, int64_t global) {
+      store(view, local, value(input, step, global, perSample(view), view.globalExtents[0]));
+    });
     return {};
   }
 
@@ -178,7 +173,6 @@ private:
     return step == 4 && std::min(position, size - 1 - position) < size / 4;
   }
 
-  int64_t parts_;
   bool ignoreLabels_;
 };
 
@@ -244,7 +238,7 @@ void initialise(const Plan &plan, Executor &executor, const RunOptions &options)
 
 Status runRank(const Plan &plan, Executor &executor, const RunOptions &options, Gatherer &gatherer, RunResult &result) {
   initialise(plan, executor, options);
-  Batches batches(plan, options.ignoreLabels);
+  Batches batches(options.ignoreLabels);
   // Outputs are on the last stage, whose ranks are the last: the stage is the outermost axis.
   const int64_t stages = static_cast<int64_t>(plan.stages.size());
   const bool reports = executor.rank() == plan.mesh.numRanks() / stages * (stages - 1);

@@ -42,8 +42,9 @@ std::string graph(const std::string &inputs, const std::string &mask) {
       {"op": "cross_entropy", "inputs": ["l", "y"], "outputs": ["loss"]}], "loss": "loss"})";
 }
 
-std::string masked(const std::string &low) {
-  return graph(R"(, "mask": {"dims": ["b", "s", "keys"], "type": "float", "role": "data", "range": [)" + low + ", 0]}",
+std::string masked(const std::string &low, const std::string &high = "0") {
+  return graph(R"(, "mask": {"dims": ["b", "s", "keys"], "type": "float", "role": "data", "range": [)" + low + ", " +
+                   high + "]}",
                R"(, "mask")");
 }
 
@@ -85,6 +86,24 @@ const Case kCases[] = {{.name = "tp2", .tp = 2},
                        {.name = "tp2_dp2_pp2", .tp = 2, .dp = 2, .pp = 2, .microBatch = 2}};
 INSTANTIATE_TEST_SUITE_P(Plans, MaskedAttention, ::testing::ValuesIn(kCases),
                          [](const auto &info) { return std::string(info.param.name); });
+
+/// One number in all of a row changes nothing, however large: losses and gradients are those without a mask.
+class ConstantMask : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ConstantMask, ChangesNothing) {
+  const RunResult none = runGraph(graph("", ""), {"one"}), masks = runGraph(masked(GetParam(), GetParam()), {"one"}),
+                  many =
+                      runGraph(masked(GetParam(), GetParam()), {.name = "tp2_dp2", .tp = 2, .dp = 2, .microBatch = 2});
+  ASSERT_EQ(none.error + masks.error + many.error, "");
+  ASSERT_FALSE(none.losses.empty());
+  EXPECT_EQ(none.losses, masks.losses);
+  EXPECT_EQ(none.gradients, masks.gradients);
+  const Agreement agreement = compare(none, many);
+  EXPECT_LE(agreement.worst(), 1.0) << agreement.toString();
+}
+
+INSTANTIATE_TEST_SUITE_P(Levels, ConstantMask, ::testing::Values("-2.5", "-1e9", "-1e30", "-3.4e38", "1e9"),
+                         [](const auto &info) { return "level" + std::to_string(info.index); });
 
 /// Zeros change nothing, other numbers more than the comparison above would let pass.
 TEST(MaskedAttentionValues, ReachTheGradients) {

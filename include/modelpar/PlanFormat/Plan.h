@@ -185,8 +185,7 @@ struct Input {
   std::string role;                   ///< "tokens", "targets", "positions", "scalars" or "data".
   double rangeLow = 0, rangeHigh = 1; ///< Values: integers in [low, high), reals in [low, high].
   std::vector<std::string> dimNames;
-  int32_t batchDim = -1;    ///< The dimension that counts samples, or -1: the same values in every sample.
-  int32_t sequenceDim = -1; ///< The dimension stored in the plan's SequenceOrder, or -1.
+  int32_t batchDim = -1; ///< The dimension that counts samples, or -1: the same values in every sample.
 };
 
 /// How a parameter starts, a function of seed, name and global element index alone.
@@ -251,8 +250,6 @@ struct Plan {
   std::string optimizer = "adamw"; ///< "adamw" or "sgd"
   sharding::Mesh mesh;
   int64_t globalBatch = 0, sequence = 0;
-  int64_t sequenceParts =
-      1; ///< Of the balanced causal split (Sharding/SequenceOrder.h); 1: sequences in natural order.
   std::vector<TensorType> types;
   std::vector<Input> inputs;
   std::vector<Parameter> parameters;

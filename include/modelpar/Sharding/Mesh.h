@@ -52,6 +52,9 @@ struct AxisRef {
   /// Printed
   /// `"pp"{0,-1}`, the last coordinate as -1.
   std::vector<int64_t> subset = {};
+  /// Of a dimension, its major axis: the dimension is a sequence that is dealt out for equal work, so the order in
+  /// which it is stored is another than the one in which it stands (SequenceOrder.h). Printed `"cp"*`.
+  bool balanced = false;
   /// How many coordinates take part.
   int64_t groupSize() const { return subset.empty() ? size : static_cast<int64_t>(subset.size()); }
   bool operator==(const AxisRef &) const = default;
@@ -88,6 +91,9 @@ private:
 struct Coordinates {
   std::vector<int64_t> values;
 };
+
+/// The axis as ranks along it see it: not shifted, not balanced.
+AxisRef plain(AxisRef axis);
 
 /// Coordinates of `rank` (0 ≤ rank < numRanks) in micro-batch `microBatch`.
 Coordinates coordinatesOf(const Mesh &mesh, int64_t rank, int64_t microBatch = 0);

@@ -13,7 +13,7 @@
 #ifndef MODELPAR_SHARDING_TENSORSHARDING_H
 #define MODELPAR_SHARDING_TENSORSHARDING_H
 
-#include "modelpar/Sharding/Mesh.h"
+#include "modelpar/Sharding/SequenceOrder.h"
 
 namespace modelpar::sharding {
 
@@ -49,8 +49,14 @@ std::string toString(const TensorSharding &sharding);
 std::string toString(const TensorSharding &sharding, const Mesh *mesh);
 /// `"tp"`, `"tp":(1)2`, `"cp"+1` or `"pp"{0,-1}`.
 std::string toString(const AxisRef &axis, const Mesh *mesh);
-/// What an axis is written with after its name and part: `+1`, `{0,-1}`, mostly nothing.
+/// What an axis is written with after its name and part: `*`, `+1`, `{0,-1}`, mostly nothing.
 std::string modifiersOf(const AxisRef &axis);
+
+/// The order in which a dimension of `size` that is sharded like this is stored. It belongs to the dimension: two
+/// dimensions of one op may have different ones, and a dimension that no balanced axis splits stands as it is stored.
+SequenceOrder orderOf(int64_t size, const DimSharding &dim);
+/// What is wrong with that order ("has no balanced split over ..."); nothing when it is one.
+std::optional<std::string> whyNoOrder(int64_t size, const DimSharding &dim, const Mesh *mesh = nullptr);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);
@@ -68,9 +74,10 @@ std::vector<int64_t> maxShardShape(const std::vector<int64_t> &globalShape, cons
 /// Offset and extent per dimension of one rank's shard.
 std::vector<Range> shardRanges(const Mesh &mesh, const std::vector<int64_t> &globalShape,
                                const TensorSharding &sharding, const Coordinates &coordinates);
-/// What is wrong with the sharding of a tensor of this rank on this mesh (unknown axis, axis used twice, wrong number
-/// of dimensions); nothing when it is well formed.
-std::optional<std::string> validate(const Mesh &mesh, size_t tensorRank, const TensorSharding &sharding);
+/// What is wrong with the sharding of a tensor of this shape on this mesh (unknown axis, axis used twice, wrong number
+/// of dimensions, a sequence that cannot be dealt out); nothing when it is well formed.
+std::optional<std::string> validate(const Mesh &mesh, const std::vector<int64_t> &shape,
+                                    const TensorSharding &sharding);
 
 } // namespace modelpar::sharding
 

@@ -386,7 +386,6 @@ void Converter::finishModule() {
   rename(nn::kOptimizerAttr, plan::kOptimizerAttr);
   rename("dist.global_batch", plan::kGlobalBatchAttr);
   rename("dist.schedule", plan::kScheduleAttr);
-  rename(dist::DistDialect::getSequencePartsAttrName(), plan::kSequencePartsAttr);
   module_->setAttr(plan::kNumMicroBatchesAttr, builder_.getI64IntegerAttr(tensors_.mesh().numMicroBatches()));
 }
 

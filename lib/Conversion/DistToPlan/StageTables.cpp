@@ -63,15 +63,11 @@ void StageTables::addInput(func::FuncOp program, unsigned index, StringAttr name
     range = {0.0, 1.0};
   auto dims = program.getArgAttrOfType<ArrayAttr>(index, nn::kDimNamesAttr);
   auto batchDim = program.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
-  IntegerAttr sequenceDim;
-  if (module_->hasAttr(dist::DistDialect::getSequencePartsAttrName()))
-    if (auto dim = program.getArgAttrOfType<IntegerAttr>(index, nn::kSequenceDimAttr))
-      sequenceDim = builder_.getI32IntegerAttr(static_cast<int32_t>(dim.getInt()));
   builder_.setInsertionPointToEnd(module_.getBody());
   inputs_[name] = plan::InputOp::create(
       builder_, program.getLoc(), name, TypeAttr::get(type), role ? role : builder_.getStringAttr("data"),
       builder_.getF64ArrayAttr(range), dims ? dims : builder_.getArrayAttr({}),
-      batchDim ? builder_.getI32IntegerAttr(static_cast<int32_t>(batchDim.getInt())) : IntegerAttr(), sequenceDim);
+      batchDim ? builder_.getI32IntegerAttr(static_cast<int32_t>(batchDim.getInt())) : IntegerAttr());
   if (!role || role.getValue() != "tokens" || module_->hasAttr(plan::kSequenceAttr))
     return;
   for (int64_t dim = 0; dim < type.getRank(); ++dim)

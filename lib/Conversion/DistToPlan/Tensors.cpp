@@ -97,13 +97,6 @@ SmallVector<NamedAttribute> modelpar::kernelAttributes(Operation *op) {
     if (isa<BoolAttr, StringAttr, IntegerAttr, FloatAttr, DenseI64ArrayAttr, DenseF64ArrayAttr>(value))
       attributes.emplace_back(attribute.getName(), value);
   }
-  // Where an index on the sequence is no position, the kernel finds that.
-  auto module = op->getParentOfType<ModuleOp>();
-  auto parts = module->getAttrOfType<IntegerAttr>(dist::DistDialect::getSequencePartsAttrName());
-  if (auto dim = op->getAttrOfType<IntegerAttr>(dist::DistDialect::getSequenceDimAttrName()); parts && dim) {
-    attributes.emplace_back(StringAttr::get(op->getContext(), "sequence_dim"), dim);
-    attributes.emplace_back(StringAttr::get(op->getContext(), "sequence_parts"), parts);
-  }
   return attributes;
 }
 

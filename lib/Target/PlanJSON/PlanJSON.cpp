@@ -125,8 +125,6 @@ void Exporter::exportModule() {
     plan_.optimizer = optimizer.str();
   if (auto batch = module_->getAttrOfType<IntegerAttr>(plan::kGlobalBatchAttr))
     plan_.globalBatch = batch.getInt();
-  if (auto parts = module_->getAttrOfType<IntegerAttr>(plan::kSequencePartsAttr))
-    plan_.sequenceParts = parts.getInt();
   if (auto sequence = module_->getAttrOfType<IntegerAttr>(plan::kSequenceAttr))
     plan_.sequence = sequence.getInt();
 }
@@ -161,8 +159,6 @@ void Exporter::exportTables() {
       input.dimNames.push_back(cast<StringAttr>(name).str());
     if (auto dim = op.getBatchDim())
       input.batchDim = static_cast<int32_t>(*dim);
-    if (auto dim = op.getSequenceDim())
-      input.sequenceDim = static_cast<int32_t>(*dim);
   }
   plan_.parameters.reserve(plan_.stages.empty() ? 0 : plan_.stages.front().buffers.size() / 4);
   for (auto op : module_.getOps<plan::ParameterOp>()) {

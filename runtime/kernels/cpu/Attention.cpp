@@ -58,7 +58,8 @@ template <typename T> struct ForwardBlock {
   void run(const Tile &queries) const {
     const int64_t first = queries.first, rows = queries.count;
     alignas(64) T scores[kQueryBlock * kKeyBlock];
-    T top[kQueryBlock];
+    T top[kQueryBlock], shifts[kQueryBlock];
+    mask.shifts(shape, ib, queries, shifts);
     double sum[kQueryBlock];
     std::fill_n(top, rows, -kInfinity<T>);
     std::fill_n(sum, rows, 0.0);
@@ -67,7 +68,7 @@ template <typename T> struct ForwardBlock {
     shape.forVisibleKeys(queries, [&](const Tile &keys) {
       gemm<T>(rows, keys.count, shape.d, scale, q.at(first, 0), k.at(keys.first, 0).transposed(), false,
               {scores, kKeyBlock, 1});
-      mask.add(ib, queries, keys, scores);
+      mask.add(ib, queries, keys, shifts, scores);
       for (int64_t i = 0; i < rows; ++i)
         softmaxRow(queries.position + i, keys, scores + i * kKeyBlock, out.at(first + i, 0).data, top[i], sum[i]);
       gemm<T>(rows, shape.d, keys.count, T(1), {scores, kKeyBlock, 1}, v.at(keys.first, 0), true, out.at(first, 0));
@@ -89,8 +90,9 @@ struct AttentionOp : AttentionAttributes {
   static constexpr int kRequired = 4, kOutputs = 2;
   template <typename T> Status run(const KernelArgs &args) {
     MODELPAR_RETURN_IF_ERROR(checkInputs(kName, args, kRequired, kOutputs));
+    for (const TensorView *view : {&args.inputs[0], &args.inputs[1]})
+      MODELPAR_RETURN_IF_ERROR(checkOrders(kName, *view));
     const AttentionShape shape(args.inputs[0], args.inputs[1], *this);
-    MODELPAR_RETURN_IF_ERROR(shape.check(kName));
     const AttentionMask<T> mask(shape, args, kRequired);
     MODELPAR_RETURN_IF_ERROR(mask.check(kName, shape, args.outputs[0].dtype));
     const Dropout dropout(args.inputs[3].as<const double>(), rate, key, args.instance);

@@ -59,20 +59,22 @@ template <typename T> struct BackwardHead {
     alignas(64) T scores[kQueryBlock * kKeyBlock], scoreGrads[kQueryBlock * kKeyBlock];
     const Matrix<T> tile{scores, kKeyBlock, 1}, gradTile{scoreGrads, kKeyBlock, 1};
     const Matrix<const T> readTile{scores, kKeyBlock, 1}, readGradTile{scoreGrads, kKeyBlock, 1};
-    T rowDots[kQueryBlock];
+    T rowDots[kQueryBlock], shifts[kQueryBlock];
     zeroRows(shape.s, shape.d, queryGrad);
     for (Tile queries = shape.queries(0); queries.count > 0; queries = shape.queries(queries.first + queries.count)) {
       const int64_t first = queries.first, rows = queries.count;
       bool seesAny = false;
       shape.forVisibleKeys(queries, [&](const Tile &keys) {
         const int64_t key = keys.first, n = keys.count;
-        if (!seesAny) // A tile that is wholly masked costs nothing.
+        if (!seesAny) { // A tile that is wholly masked costs nothing.
           for (int64_t i = 0; i < rows; ++i)
             rowDots[i] =
                 static_cast<T>(vectorLoops<T>().dot(shape.d, grad.at(first + i, 0).data, out.at(first + i, 0).data));
-        seesAny = true;
+          mask.shifts(shape, ib, queries, shifts);
+          seesAny = true;
+        }
         gemm<T>(rows, n, shape.d, scale, q.at(first, 0), k.at(key, 0).transposed(), false, tile);
-        mask.add(ib, queries, keys, scores);
+        mask.add(ib, queries, keys, shifts, scores);
         gemm<T>(rows, n, shape.d, T(1), grad.at(first, 0), v.at(key, 0).transposed(), false, gradTile);
         for (int64_t i = 0; i < rows; ++i)
           row(queries.position + i, keys, lse[shape.row(ib, first + i, ig, ir)], rowDots[i], scores + i * kKeyBlock,
@@ -90,8 +92,9 @@ struct AttentionGradOp : AttentionAttributes {
   static constexpr int kRequired = 7, kOutputs = 3;
   template <typename T> Status run(const KernelArgs &args) {
     MODELPAR_RETURN_IF_ERROR(checkInputs(kName, args, kRequired, kOutputs));
+    for (const TensorView *view : {&args.inputs[1], &args.inputs[2]})
+      MODELPAR_RETURN_IF_ERROR(checkOrders(kName, *view));
     const AttentionShape shape(args.inputs[1], args.inputs[2], *this);
-    MODELPAR_RETURN_IF_ERROR(shape.check(kName));
     const AttentionMask<T> mask(shape, args, kRequired);
     MODELPAR_RETURN_IF_ERROR(mask.check(kName, shape, args.outputs[0].dtype));
     const Dropout dropout(args.inputs[6].as<const double>(), rate, key, args.instance);

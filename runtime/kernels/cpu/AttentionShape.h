@@ -7,9 +7,9 @@
 //
 // The local extents of an attention op, where its heads lie in memory, which keys a
 // query may see, and the dropout index of its probabilities. Queries and keys may be
-// different shards of one sequence, in natural or in balanced order: the shard is
-// walked in tiles of tokens that follow each other in the text, so that a causal
-// query sees the first tokens of a tile and dropout indices of a tile are a run.
+// different shards of one sequence, or of two, each in natural or in balanced order:
+// a shard is walked in tiles of tokens that follow each other in the text, so that a
+// causal query sees the first tokens of a tile and dropout indices of a tile are a run.
 //
 //===----------------------------------------------------------------------===//
 
@@ -34,12 +34,11 @@ struct AttentionAttributes {
   }
   bool causal = true;
   double scale = 1, rate = 0;
-  int64_t key = 0, parts = 1;
+  int64_t key = 0;
   Status init(const planformat::Instruction &instruction) {
     MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "causal", causal));
     MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "scale", scale));
     MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "rate", rate));
-    MODELPAR_RETURN_IF_ERROR(readOptional(instruction, "sequence_parts", parts));
     return readAttribute(instruction, "dropout_key", key);
   }
 };
@@ -59,8 +58,7 @@ struct AttentionShape {
   bool causal;
 
   AttentionShape(const TensorView &q, const TensorView &k, const AttentionAttributes &attributes)
-      : queryOrder{q.globalExtents[1], attributes.parts}, keyOrder{k.globalExtents[1], attributes.parts},
-        causal(attributes.causal) {
+      : queryOrder(q.order(1)), keyOrder(k.order(1)), causal(attributes.causal) {
     const bool grouped = q.rank == 5;
     b = q.extents[0], s = q.extents[1], g = q.extents[2], r = grouped ? q.extents[3] : 1, d = q.extents[q.rank - 1];
     t = k.extents[1];
@@ -68,11 +66,6 @@ struct AttentionShape {
     bOffset = q.offsets[0], gOffset = q.offsets[2], rOffset = grouped ? q.offsets[3] : 0;
     gGlobal = q.globalExtents[2], rGlobal = grouped ? q.globalExtents[3] : 1;
   }
-  Status check(const char *op) const {
-    MODELPAR_RETURN_IF_ERROR(checkOrder(op, queryOrder));
-    return checkOrder(op, keyOrder);
-  }
-
   /// [s, d] of one head of a tensor shaped like the queries, [t, d] of one shaped like the keys.
   template <typename T> Matrix<T> queryHead(T *data, int64_t ib, int64_t ig, int64_t ir) const {
     return {data + ((ib * s * g + ig) * r + ir) * d, g * r * d, 1};
@@ -86,6 +79,8 @@ struct AttentionShape {
   /// The tiles that begin at query or key `first` of the shard.
   Tile queries(int64_t first) const { return tile(queryOrder, queryOffset, s, first, kQueryBlock); }
   Tile keys(int64_t first) const { return tile(keyOrder, keyOffset, t, first, kKeyBlock); }
+  /// The same over the keys of all shards, however many follow each other.
+  Tile allKeys(int64_t first) const { return tile(keyOrder, 0, keyOrder.size, first, keyOrder.size); }
   int64_t numQueryTiles() const {
     int64_t number = 0;
     for (Tile tile = queries(0); tile.count > 0; tile = queries(tile.first + tile.count))

@@ -15,7 +15,6 @@
 #ifndef MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 #define MODELPAR_RUNTIME_KERNELS_CPU_DROPOUT_H
 
-#include "modelpar/Sharding/SequenceOrder.h"
 #include "runtime/base/Hash.h"
 #include "runtime/base/Philox.h"
 #include "runtime/kernels/Kernel.h"
@@ -67,13 +66,11 @@ private:
 };
 
 /// Row-major index in the global tensor of the start of the shard's `row` (all dimensions but the last), as if the row
-/// were whole; dimension `ordered` counts in positions of `order`.
-inline int64_t globalIndexOfRow(const TensorView &view, int64_t row, const sharding::SequenceOrder &order,
-                                int64_t ordered) {
+/// were whole; every dimension counts in positions.
+inline int64_t globalIndexOfRow(const TensorView &view, int64_t row) {
   int64_t index = 0, stride = view.rank ? view.globalExtents[view.rank - 1] : 1;
   for (int d = view.rank - 2; d >= 0; --d) {
-    const int64_t at = row % view.extents[d] + view.offsets[d];
-    index += (d == ordered ? order.position(at) : at) * stride;
+    index += view.order(d).position(row % view.extents[d] + view.offsets[d]) * stride;
     row /= view.extents[d];
     stride *= view.globalExtents[d];
   }

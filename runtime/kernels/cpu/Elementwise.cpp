@@ -155,15 +155,10 @@ struct DropoutOp {
   static constexpr const char *kName = "dropout";
   static constexpr int kInputs = 2, kOutputs = 1;
   double rate = 0;
-  int64_t key = 0, sequenceParts = 1, sequenceDim = -1;
+  int64_t key = 0;
   Status init(const planformat::Instruction &instruction) {
     MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "rate", rate));
-    MODELPAR_RETURN_IF_ERROR(readAttribute(instruction, "key", key));
-    MODELPAR_RETURN_IF_ERROR(readOptional(instruction, "sequence_parts", sequenceParts));
-    MODELPAR_RETURN_IF_ERROR(readOptional(instruction, "sequence_dim", sequenceDim));
-    if (sequenceParts > 1 && sequenceDim < 0)
-      return Status::internal("attribute \"sequence_parts\" without \"sequence_dim\"");
-    return Status();
+    return readAttribute(instruction, "key", key);
   }
   template <typename T> Status run(const KernelArgs &args) {
     const TensorView &view = args.inputs[0];
@@ -171,20 +166,15 @@ struct DropoutOp {
     T *y = args.outputs[0].as<T>();
     const Dropout dropout(args.inputs[1].as<const double>(), rate, key, args.instance);
     const auto [rows, columns] = rowsColumns(view);
-    if (sequenceDim >= view.rank)
-      return Status::internal(std::string(kName) + ": dimension " + std::to_string(sequenceDim) + " of a tensor with " +
-                              std::to_string(view.rank));
+    MODELPAR_RETURN_IF_ERROR(checkOrders(kName, view));
     if (columns == 0)
       return Status();
     const int last = std::max(view.rank - 1, 0);
-    const sharding::SequenceOrder order{sequenceDim < 0 ? 0 : view.globalExtents[sequenceDim], sequenceParts};
-    MODELPAR_RETURN_IF_ERROR(checkOrder(kName, order));
-    // Within a row the order is the identity unless the row is the sequence.
-    const sharding::SequenceOrder rowOrder{view.rank ? view.globalExtents[last] : 1,
-                                           sequenceDim == last ? sequenceParts : 1};
+    // Within a row the order is the identity unless the row is a sequence.
+    const sharding::SequenceOrder rowOrder = view.rank ? view.order(last) : sharding::SequenceOrder{1};
     parallelFor(args.pool, rows, rowGrain(columns), [&, columns = columns](int64_t begin, int64_t end) {
       for (int64_t r = begin; r < end; ++r) {
-        const int64_t index = globalIndexOfRow(view, r, order, sequenceDim);
+        const int64_t index = globalIndexOfRow(view, r);
         for (int64_t c = 0, run; c < columns; c += run) {
           run = std::min(columns - c, rowOrder.consecutive(view.offsets[last] + c));
           dropout.apply(run, index + rowOrder.position(view.offsets[last] + c), x + r * columns + c,

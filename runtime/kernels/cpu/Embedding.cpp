@@ -27,15 +27,14 @@ struct EmbeddingOp {
     const TensorView &table = args.inputs[1];
     const int32_t *ids = args.inputs[0].as<const int32_t>();
     const int64_t tokens = args.inputs[0].numElements(), width = table.extents[1];
-    const int64_t first = table.offsets[0], rows = table.extents[0];
+    const ShardIndex rowOf(table, 0);
     const T *source = table.as<const T>();
     T *y = args.outputs[0].as<T>();
     if (width == 0)
       return Status();
     parallelFor(args.pool, tokens, rowGrain(width), [=](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = ids[i] - first;
-        if (row >= 0 && row < rows)
+        if (const int64_t row = rowOf(ids[i]); row >= 0)
           std::memcpy(y + i * width, source + row * width, width * sizeof(T));
         else
           std::memset(y + i * width, 0, width * sizeof(T));
@@ -57,7 +56,8 @@ struct EmbeddingGradOp {
     const T *grad = args.inputs[0].as<const T>();
     const int32_t *ids = args.inputs[1].as<const int32_t>();
     const int64_t tokens = args.inputs[1].numElements(), width = table.extents[1];
-    const int64_t first = table.offsets[0], rows = table.extents[0];
+    const int64_t rows = table.extents[0];
+    const ShardIndex rowOf(table, 0);
     T *y = table.as<T>();
     if (width == 0 || rows == 0)
       return Status();
@@ -68,8 +68,8 @@ struct EmbeddingGradOp {
     constexpr int64_t kColumns = 32;
     parallelFor(args.pool, width, kColumns, [=, padding = paddingRow](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < tokens; ++i) {
-        const int64_t row = ids[i] - first;
-        if (row < 0 || row >= rows || ids[i] == padding)
+        const int64_t row = rowOf(ids[i]);
+        if (row < 0 || ids[i] == padding)
           continue;
         const T *from = grad + i * width;
         T *to = y + row * width;

@@ -53,7 +53,7 @@ struct SoftmaxStatsOp : NoAttributes {
   template <typename T> Status run(const KernelArgs &args) {
     const TensorView &logits = args.inputs[0];
     const auto [rows, columns] = rowsColumns(logits);
-    const int64_t first = logits.offsets[logits.rank - 1];
+    const ShardIndex columnOf(logits, logits.rank - 1);
     const T *x = logits.as<const T>();
     const int32_t *targets = args.inputs[1].as<const int32_t>();
     T *lse = args.outputs[0].as<T>(), *targetLogit = args.outputs[1].as<T>();
@@ -66,8 +66,8 @@ struct SoftmaxStatsOp : NoAttributes {
           lse[r] = top;
         else
           lse[r] = static_cast<T>(top + std::log(loops.expSum(columns, row, top, nullptr)));
-        const int64_t at = targets[r] - first;
-        targetLogit[r] = targets[r] >= 0 && at >= 0 && at < columns ? row[at] : T(0);
+        const int64_t at = columnOf(targets[r]);
+        targetLogit[r] = targets[r] >= 0 && at >= 0 ? row[at] : T(0);
       }
     });
     return Status();
@@ -80,7 +80,7 @@ struct SoftmaxStatsGradOp : NoAttributes {
   template <typename T> Status run(const KernelArgs &args) {
     const TensorView &logits = args.inputs[0];
     const auto [rows, columns] = rowsColumns(logits);
-    const int64_t first = logits.offsets[logits.rank - 1];
+    const ShardIndex columnOf(logits, logits.rank - 1);
     const T *x = logits.as<const T>(), *lse = args.inputs[2].as<const T>(), *lseGrad = args.inputs[3].as<const T>(),
             *targetGrad = args.inputs[4].as<const T>();
     const int32_t *targets = args.inputs[1].as<const int32_t>();
@@ -92,8 +92,7 @@ struct SoftmaxStatsGradOp : NoAttributes {
           std::fill_n(out, columns, T(0));
         else
           vectorLoops<T>().expScale(columns, x + r * columns, lse[r], lseGrad[r], out);
-        const int64_t at = targets[r] - first;
-        if (targets[r] >= 0 && at >= 0 && at < columns)
+        if (const int64_t at = columnOf(targets[r]); targets[r] >= 0 && at >= 0)
           out[at] += targetGrad[r];
       }
     });

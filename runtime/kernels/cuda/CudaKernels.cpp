@@ -220,6 +220,7 @@ public:
     if (args.outputs[0].dtype != planformat::DType::F32)
       return Status::unavailable(std::string(entry_.op) + ": the cuda kernel computes f32, found " +
                                  std::string(planformat::name(args.outputs[0].dtype)));
+    MODELPAR_RETURN_IF_ERROR(checkLookup(args));
     if (entry_.needsPartials && args.workspace.size() < sizeof(double) * cuda::kPartials)
       return Status::internal(std::string(entry_.op) + ": the plan gives " + std::to_string(args.workspace.size()) +
                               " bytes of workspace, the kernel needs " +
@@ -230,6 +231,23 @@ public:
   }
 
 private:
+  /// Ids and targets are positions along a dimension; the kernels take them for indices.
+  Status checkLookup(const KernelArgs &args) const {
+    const TensorView *view = nullptr;
+    int dim = 0;
+    if (entry_.launch == launchEmbedding)
+      view = &args.inputs[1];
+    else if (entry_.launch == launchEmbeddingGrad)
+      view = &args.outputs[0];
+    else if (entry_.launch == launchSoftmaxStats || entry_.launch == launchSoftmaxStatsGrad)
+      view = &args.inputs[0], dim = view->rank - 1;
+    if (!view || view->order(dim).isIdentity())
+      return Status();
+    return Status::unavailable(std::string(entry_.op) + ": the cuda kernel looks up positions in a dimension in its " +
+                               "natural order, found one in " + std::to_string(view->order(dim).parts) +
+                               " balanced parts");
+  }
+
   const Entry &entry_;
   Attributes attributes_;
 };

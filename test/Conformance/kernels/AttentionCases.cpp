@@ -50,20 +50,51 @@ struct AttentionConfig {
   int64_t queryOffset = 0, keyOffset = 0; ///< Of the local parts; the global sequences are long enough.
   int64_t parts = 1, sequence = 0;        ///< Balanced order of a sequence of this size, of queries and keys.
   int maskRank = 0;                       ///< Of an additive mask, 2 or 3; 0: none.
+  int64_t keyParts = 0, keySequence = 0;  ///< Where the keys are another sequence: theirs.
+  /// A mask of numbers far from scores. Of all keys: what only keys far below the row's largest entry would give has no
+  /// weight in a whole row, and no precision.
+  bool farMask = false;
+
+  int64_t partsOfKeys() const { return keyParts ? keyParts : parts; }
 };
 
-/// [b, s, t] or [s, t] with the places of queries and keys. A quarter of the entries hide their key, row 1 all of them.
+/// Entries of row `row`: constants, what hides some keys by a number, and both together.
+double farEntry(int64_t row, int64_t key, double unit) {
+  constexpr double kMax = std::numeric_limits<float>::max(), kInfinite = std::numeric_limits<double>::infinity();
+  const double levels[] = {-1e9, -1e30, -kMax, 1e9, kMax, 0};
+  switch (const int64_t kind = row % 11) {
+  case 6: // Some keys stay as they are.
+    return unit < 0.5 ? 0 : -1e9;
+  case 7:
+    return unit < 0.5 ? -kMax : -1e9;
+  case 8: // Neighbours in f32: 64 apart, each a row of its own without the other.
+    return unit < 0.3 ? -1e9 + 64 : -1e9;
+  case 9:
+    return unit < 0.5 ? -kInfinite : -1e9;
+  case 10: // What a causal query does not see is nearer to 0 than what it sees.
+    return key > row ? 0 : -1e9;
+  default:
+    return levels[kind];
+  }
+}
+
+/// [b, s, t] or [s, t] with the places and orders of queries and of all keys. A quarter of the entries hide their key,
+/// row 1 all of them.
 Tensor maskOf(const AttentionConfig &c, const Tensor &q, const Tensor &k) {
-  Tensor mask = Tensor::reals({c.b, c.s, c.t}, 5, -3, 1);
-  mask.offset = {0, c.queryOffset, c.keyOffset};
-  mask.global = {c.b, q.global[1], k.global[1]};
+  const int64_t keys = k.global[1];
+  Tensor mask = Tensor::reals({c.b, c.s, keys}, 5, -3, 1);
+  mask.offset = {0, c.queryOffset, 0};
+  mask.global = {c.b, q.global[1], keys};
   if (c.maskRank == 2)
     mask = mask.slice(0, 0, 1);
+  mask = mask.inParts(1, c.parts).inParts(2, c.partsOfKeys());
   for (int64_t i = 0; i < mask.size(); ++i)
-    if (i / c.t % c.s == 1 || hashUnit(6, i) < 0.25)
+    if (c.farMask)
+      mask.values[i] = farEntry(i / keys % c.s, i % keys, hashUnit(6, i));
+    else if (i / keys % c.s == 1 || hashUnit(6, i) < 0.25)
       mask.values[i] = -std::numeric_limits<double>::infinity();
   if (c.maskRank == 2)
-    for (std::vector<int64_t> *list : {&mask.shape, &mask.offset, &mask.global})
+    for (std::vector<int64_t> *list : {&mask.shape, &mask.offset, &mask.global, &mask.parts})
       list->erase(list->begin());
   return mask;
 }
@@ -83,9 +114,14 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
   k.global[1] = v.global[1] = c.keyOffset + c.t + 3;
   if (c.sequence)
     q.global[1] = k.global[1] = v.global[1] = c.sequence;
+  if (c.keySequence)
+    k.global[1] = v.global[1] = c.keySequence;
+  q = q.inParts(1, c.parts);
+  k = k.inParts(1, c.partsOfKeys());
+  v = v.inParts(1, c.partsOfKeys());
   const Tensor mask = c.maskRank ? maskOf(c, q, k) : Tensor();
   const std::vector<int64_t> queryPositions = balancedPositions(q.global[1], c.parts),
-                             keyPositions = balancedPositions(k.global[1], c.parts);
+                             keyPositions = balancedPositions(k.global[1], c.partsOfKeys());
   Tensor out = Tensor::zeros(queryShape), lse = Tensor::zeros(rowShape), dq = out, dk = k, dv = v;
   std::fill(dk.values.begin(), dk.values.end(), 0.0);
   std::fill(dv.values.begin(), dv.values.end(), 0.0);
@@ -94,16 +130,24 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
     const double *query = &q.values[row * c.d], *rowGrad = &grad.values[row * c.d];
     auto keyAt = [&](int64_t j) { return ((ib * c.t + j) * c.g + ig) * c.d; };
     std::vector<double> p(c.t), dp(c.t), factor(c.t, 1.0);
-    double sum = 0, rowDot = 0;
+    double sum = 0, rowDot = 0, largest = -std::numeric_limits<double>::infinity();
+    const int64_t queryPosition = queryPositions[c.queryOffset + is];
+    // Of keys by their index in the whole.
+    auto isSeen = [&](int64_t key) { return !c.causal || keyPositions[key] <= queryPosition; };
+    auto maskAt = [&](int64_t key) {
+      return c.maskRank ? mask.values[((c.maskRank == 3 ? ib * c.s : 0) + is) * k.global[1] + key] : 0;
+    };
+    for (int64_t key = 0; key < k.global[1]; ++key)
+      if (isSeen(key))
+        largest = std::max(largest, maskAt(key));
     for (int64_t j = 0; j < c.t; ++j) {
-      const int64_t queryPosition = queryPositions[c.queryOffset + is], keyPosition = keyPositions[c.keyOffset + j];
-      if (c.causal && keyPosition > queryPosition)
+      const int64_t key = c.keyOffset + j, keyPosition = keyPositions[key];
+      if (!isSeen(key) || maskAt(key) == -std::numeric_limits<double>::infinity())
         continue;
       double dot = 0;
       for (int64_t i = 0; i < c.d; ++i)
         dot += query[i] * k.values[keyAt(j) + i];
-      const double added = c.maskRank ? mask.values[((c.maskRank == 3 ? ib * c.s : 0) + is) * c.t + j] : 0;
-      p[j] = std::exp(scale * dot + added);
+      p[j] = std::exp(scale * dot + (maskAt(key) - largest));
       sum += p[j];
       int64_t index = (((ib * q.global[1] + queryPosition) * c.g + ig) * c.r + ir) * k.global[1] + keyPosition;
       factor[j] = kept(scalars, c.rate, 11, 3, index) ? 1 / (1 - c.rate) : 0;
@@ -126,8 +170,6 @@ void addAttention(KernelCases &cases, const AttentionConfig &c) {
   }
   planformat::Attributes attributes = {
       {"causal", c.causal}, {"scale", scale}, {"rate", c.rate}, {"dropout_key", int64_t(11)}};
-  if (c.parts > 1)
-    attributes["sequence_parts"] = c.parts;
   Tensors inputs = {q, k, v, scalars}, gradInputs = {grad, q, k, v, out, lse, scalars};
   if (c.maskRank) {
     inputs.push_back(mask);
@@ -191,6 +233,110 @@ void test::addAttentionCases(KernelCases &cases) {
                        .causal = true,
                        .queryOffset = 7,
                        .maskRank = 2});
+  // Queries and keys of two sequences, each in an order of its own.
+  addAttention(cases, {.name = "natural_keys",
+                       .b = 2,
+                       .s = 8,
+                       .g = 2,
+                       .r = 1,
+                       .d = 4,
+                       .t = 13,
+                       .causal = true,
+                       .rate = 0.25,
+                       .queryOffset = 8,
+                       .parts = 2,
+                       .sequence = 16,
+                       .keyParts = 1,
+                       .keySequence = 13});
+  addAttention(cases, {.name = "natural_queries",
+                       .b = 1,
+                       .s = 7,
+                       .g = 2,
+                       .r = 2,
+                       .d = 4,
+                       .t = 8,
+                       .grouped = true,
+                       .causal = true,
+                       .rate = 0.25,
+                       .queryOffset = 3,
+                       .keyOffset = 4,
+                       .sequence = 15,
+                       .keyParts = 2,
+                       .keySequence = 12});
+  addAttention(cases, {.name = "two_balanced",
+                       .b = 1,
+                       .s = 6,
+                       .g = 2,
+                       .r = 1,
+                       .d = 4,
+                       .t = 12,
+                       .rate = 0.25,
+                       .queryOffset = 6,
+                       .keyOffset = 12,
+                       .parts = 3,
+                       .sequence = 18,
+                       .keyParts = 2,
+                       .keySequence = 24});
+  addAttention(cases, {.name = "mask_natural_keys",
+                       .b = 2,
+                       .s = 8,
+                       .g = 2,
+                       .r = 1,
+                       .d = 4,
+                       .t = 13,
+                       .causal = true,
+                       .queryOffset = 8,
+                       .parts = 2,
+                       .sequence = 16,
+                       .maskRank = 3,
+                       .keyParts = 1,
+                       .keySequence = 13});
+  addAttention(cases, {.name = "mask_far",
+                       .b = 2,
+                       .s = 23,
+                       .g = 2,
+                       .r = 1,
+                       .d = 4,
+                       .t = 9,
+                       .maskRank = 3,
+                       .keySequence = 9,
+                       .farMask = true});
+  addAttention(cases, {.name = "mask_far_causal",
+                       .b = 2,
+                       .s = 23,
+                       .g = 2,
+                       .r = 3,
+                       .d = 5,
+                       .t = 23,
+                       .grouped = true,
+                       .causal = true,
+                       .rate = 0.25,
+                       .maskRank = 2,
+                       .farMask = true});
+  addAttention(cases, {.name = "mask_far_blocks",
+                       .b = 1,
+                       .s = 300,
+                       .g = 1,
+                       .r = 1,
+                       .d = 16,
+                       .t = 290,
+                       .causal = true,
+                       .maskRank = 3,
+                       .keySequence = 290,
+                       .farMask = true});
+  addAttention(cases, {.name = "mask_far_balanced",
+                       .b = 2,
+                       .s = 8,
+                       .g = 2,
+                       .r = 1,
+                       .d = 4,
+                       .t = 16,
+                       .causal = true,
+                       .queryOffset = 8,
+                       .parts = 2,
+                       .sequence = 16,
+                       .maskRank = 3,
+                       .farMask = true});
   addAttention(cases, {.name = "mask_balanced",
                        .b = 2,
                        .s = 8,

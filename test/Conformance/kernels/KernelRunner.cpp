@@ -42,6 +42,13 @@ Tensor Tensor::of(std::vector<int64_t> shape, std::vector<double> values, Kind k
   return t;
 }
 
+Tensor Tensor::inParts(int dim, int64_t count) const {
+  Tensor t = *this;
+  t.parts.resize(shape.size(), 1);
+  t.parts[dim] = count;
+  return t;
+}
+
 static int64_t product(const std::vector<int64_t> &shape) {
   int64_t n = 1;
   for (int64_t extent : shape)
@@ -191,6 +198,7 @@ TensorView test::viewOf(const Tensor &tensor, DType dtype, void *data) {
     view.extents[i] = tensor.shape[i];
     view.offsets[i] = tensor.offset[i];
     view.globalExtents[i] = tensor.global[i];
+    view.orderParts[i] = tensor.parts.empty() ? 1 : tensor.parts[i];
   }
   return view;
 }

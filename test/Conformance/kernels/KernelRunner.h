@@ -26,6 +26,7 @@ struct Tensor {
   enum class Kind { Float, Int, Scalars };
   Kind kind = Kind::Float;
   std::vector<int64_t> shape, offset, global;
+  std::vector<int64_t> parts; ///< Of the order of each dimension (TensorView::orderParts); empty: all natural.
   std::vector<double> values;
 
   static Tensor of(std::vector<int64_t> shape, std::vector<double> values, Kind kind = Kind::Float);
@@ -40,6 +41,8 @@ struct Tensor {
   static Tensor scalars(std::vector<std::pair<planformat::Scalar, double>> changes = {});
 
   int64_t size() const { return static_cast<int64_t>(values.size()); }
+  /// The same with a dimension that is stored in `count` balanced parts.
+  Tensor inParts(int dim, int64_t count) const;
   /// The part [begin, begin + extent) of a dimension.
   Tensor slice(int dim, int64_t begin, int64_t extent) const;
   /// Writes a part back to its place.

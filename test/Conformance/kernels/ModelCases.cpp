@@ -75,8 +75,8 @@ void addBalancedDropout(KernelCases &cases, const std::string &name, std::vector
   }
   cases.push_back({name,
                    "dropout",
-                   {{"rate", 0.25}, {"key", int64_t(7)}, {"sequence_parts", parts}, {"sequence_dim", dim}},
-                   {x, scalars},
+                   {{"rate", 0.25}, {"key", int64_t(7)}},
+                   {x.inParts(static_cast<int>(dim), parts), scalars},
                    {y},
                    kRounding,
                    2});

@@ -6,13 +6,13 @@
 #s = #dist.sharding<[{}, {"cp"}, {}, {}]>
 #rows = #dist.sharding<[{}, {"cp"}, {}]>
 #all = #dist.sharding<[{}]>
-module attributes {dist.mesh = #dist.mesh<["cp"=4]>, dist.sequence_parts = 4 : i64} {
+module attributes {dist.mesh = #dist.mesh<["cp"=4]>} {
 
 // CHECK: plan.block @forward ins(%[[Q:.*]]: {{.*}}, %[[K:.*]]: {{.*}}, %[[V:.*]]: {{.*}}, %[[X:.*]]: {{.*}}) outs(%[[O:[a-z0-9]*]]: {{.*}}, %[[L:[a-z0-9]*]]: {{.*}}) {
 // CHECK-DAG: %[[K1:.*]] = plan.alloc 768 : <tensor<2x12x4x8xf32, #r__cp_shift1__r__r>>
 // CHECK-DAG: %[[V1:.*]] = plan.alloc 768 : <tensor<2x12x4x8xf32, #r__cp_shift1__r__r>>
 // CHECK: plan.collective collective_permute ins(%[[K]], %[[V]] : {{.*}}) outs(%[[K1]], %[[V1]] : {{.*}}) over [#plan.axis<"cp", 4>] shift 1 stream 1 records 0
-// CHECK: plan.launch "attention" ins(%[[Q]], %[[K]], %[[V]], %[[X]] : {{.*}} {causal = true, dropout_key = 0 : i64, flops = 2.304000e+03 : f64, rate = 0.000000e+00 : f64, scale = 5.000000e-01 : f64, sequence_dim = 1 : i64, sequence_parts = 4 : i64}{{$}}
+// CHECK: plan.launch "attention" ins(%[[Q]], %[[K]], %[[V]], %[[X]] : {{.*}} {causal = true, dropout_key = 0 : i64, flops = 2.304000e+03 : f64, rate = 0.000000e+00 : f64, scale = 5.000000e-01 : f64}{{$}}
 // CHECK-DAG: %[[K2:.*]] = plan.alloc 768 : <tensor<2x12x4x8xf32, #r__cp_shift2__r__r>>
 // CHECK-DAG: %[[V2:.*]] = plan.alloc 768 : <tensor<2x12x4x8xf32, #r__cp_shift2__r__r>>
 // CHECK: plan.collective collective_permute ins(%[[K1]], %[[V1]] : {{.*}}) outs(%[[K2]], %[[V2]] : {{.*}}) {{.*}}stream 1 records 1
@@ -26,7 +26,7 @@ module attributes {dist.mesh = #dist.mesh<["cp"=4]>, dist.sequence_parts = 4 : i
 // CHECK: plan.launch "attention" ins(%[[Q]], %[[K3]], %[[V3]], %[[X]] : {{.*}} waits [3]{{$}}
 // CHECK: plan.launch "attention_merge" {{.*}} outs(%[[O]], %[[L]] : {{.*}}f64}{{$}}
 func.func private @forward(%q: tensor<2x12x4x8xf32, #s>, %k: tensor<2x12x4x8xf32, #s>, %v: tensor<2x12x4x8xf32, #s>, %x: tensor<16xf64, #all>) -> (tensor<2x12x4x8xf32, #s>, tensor<2x12x4xf32, #rows>) {
-  %o, %lse = nn.attention %q, %k, %v, %x {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0, dist.placement = #dist.placement<{s = ["cp"], t = ["cp"]}>, dist.sequence_dim = 1}
+  %o, %lse = nn.attention %q, %k, %v, %x {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0, dist.placement = #dist.placement<{s = ["cp"], t = ["cp"]}>}
     : (tensor<2x12x4x8xf32, #s>, tensor<2x12x4x8xf32, #s>, tensor<2x12x4x8xf32, #s>, tensor<16xf64, #all>) -> (tensor<2x12x4x8xf32, #s>, tensor<2x12x4xf32, #rows>)
   return %o, %lse : tensor<2x12x4x8xf32, #s>, tensor<2x12x4xf32, #rows>
 }

@@ -501,6 +501,58 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "cp"=4, "tp"=2]>} {
 
 // -----
 
+// A sequence that has no balanced split.
+module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
+  func.func @balanced_size(%x: tensor<6x4xf32, #dist.sharding<[{"cp"*}, {"tp"}]>>) {
+    // expected-error @+1 {{a sequence of 6 has no balanced split over "cp"*, expected a multiple of 4}}
+    %0 = dist.all_gather %x dim 1 over ["tp"] : tensor<6x4xf32, #dist.sharding<[{"cp"*}, {"tp"}]>> -> tensor<6x4xf32, #dist.sharding<[{"cp"*}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
+  func.func @balanced_minor(%x: tensor<8x4xf32, #dist.sharding<[{"tp", "cp"*}, {}]>>) {
+    // expected-error @+1 {{a sequence of 8 is balanced over "cp"*, which only a major axis can be}}
+    %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"tp", "cp"*}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}
+
+// -----
+
+// Gathered, a sequence would be whole in an order that no type says.
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @balanced_gather(%x: tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>) {
+    // expected-error @+1 {{a sequence that is dealt out over "cp"* stays so}}
+    %0 = dist.all_gather %x dim 0 over ["cp"*] : tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @balanced_reshard(%x: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{dimension 0 is in its natural order and dealt out over "cp"*}}
+    %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>
+    return
+  }
+}
+
+// -----
+
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @collective_permute_c3_balanced(%x: tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>) {
+    // expected-error @+1 {{expected one axis of ranks, or a part of one}}
+    %0 = dist.collective_permute %x shift 1 over ["cp"*] : (tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"*+1}, {}]>>
+    return
+  }
+}
+
+// -----
+
 // expected-error @+1 {{mesh axis "tp" of size 65536, expected at most 65536 micro-batches and 2147483648 ranks in all}}
 module attributes {dist.mesh = #dist.mesh<["dp"=65536, "tp"=65536]>} {}
 

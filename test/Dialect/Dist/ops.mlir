@@ -56,6 +56,16 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2, "dp"=2, "tp"=4]>, dist.batch_
     return %1 : tensor<8xf32, #dist.sharding<[{"tp"}], partial={"dp":sum}>>
   }
 
+  // A sequence that is dealt out over its major axis: minor axes come and go, a ring passes it on.
+  // CHECK-LABEL: func.func @balanced
+  func.func @balanced(%x: tensor<8x4xf32, #dist.sharding<[{"tp":(1)2*, "tp":(2)2}, {}]>>) {
+    // CHECK: dist.all_gather %{{.*}} dim 0 over ["tp":(2)2] : tensor<8x4xf32, #tp_1of2_balanced_tp_2of2__r> -> tensor<8x4xf32, #tp_1of2_balanced__r>
+    %0 = dist.all_gather %x dim 0 over ["tp":(2)2] : tensor<8x4xf32, #dist.sharding<[{"tp":(1)2*, "tp":(2)2}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{"tp":(1)2*}, {}]>>
+    // CHECK: dist.collective_permute %{{.*}} shift 1 over ["tp":(1)2] : (tensor<8x4xf32, #tp_1of2_balanced__r>) -> tensor<8x4xf32, #tp_1of2_balanced_shift1__r>
+    %1 = dist.collective_permute %0 shift 1 over ["tp":(1)2] : (tensor<8x4xf32, #dist.sharding<[{"tp":(1)2*}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"tp":(1)2*+1}, {}]>>
+    return
+  }
+
   // CHECK-LABEL: func.func @sub_axes
   func.func @sub_axes(%x: tensor<8x4xf32, #dist.sharding<[{"tp":(1)2}, {"tp":(2)2}]>>, %l: tensor<8xf32, #dist.sharding<[{}], partial={"tp":(1)2:lse}>>) {
     // CHECK: dist.all_gather %{{.*}} dim 1 over ["tp":(2)2]

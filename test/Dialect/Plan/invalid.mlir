@@ -371,20 +371,8 @@ plan.replica "replica_c3" stage 1 value @w state []
 // -----
 
 // plan.input C3
-// expected-error @+1 {{expected 'sequence' to be a dimension of 'tensor<8xi32>', found 1}}
-plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["s"] sequence 1
-
-// -----
-
-// plan.input C4
-// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8xi32>' that is not its sequence, found 1}}
+// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8xi32>', found 1}}
 plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["b"] batch 1
-
-// -----
-
-// plan.input C4
-// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8x4xi32>' that is not its sequence, found 0}}
-plan.input "x" : tensor<8x4xi32> role "tokens" range [0.0, 1.0] dims [] batch 0 sequence 0
 
 // -----
 

@@ -59,6 +59,7 @@ template <typename T> struct Shard {
     for (int i = 0; i < view.rank; ++i) {
       size_t at = static_cast<size_t>(i);
       view.globalExtents[i] = type.shape[at];
+      view.orderParts[i] = sharding::orderOf(type.shape[at], type.sharding.dims[at]).parts;
       view.offsets[i] = at < offsets.size() ? offsets[at] : 0;
       view.extents[i] = at < extents.size() && extents[at] >= 0 ? extents[at] : type.shape[at] - view.offsets[i];
     }

@@ -31,22 +31,27 @@ planformat::Plan sequencePlan(bool features) {
   return plan;
 }
 
+size_t sequenceOf(const planformat::Input &input) {
+  return input.name == "shared_positions" ? 0 : input.name == "features" ? 2 : 1;
+}
+
 /// The same with a balanced split of the sequence.
 planformat::Plan balanced(planformat::Plan plan, int64_t parts) {
-  plan.sequenceParts = parts;
-  for (planformat::Input &input : plan.inputs)
+  plan.mesh = sharding::Mesh({{"cp", parts}});
+  sharding::AxisRef cp = plan.mesh.axis("cp");
+  cp.balanced = parts > 1;
+  for (const planformat::Input &input : plan.inputs)
     if (input.role != "scalars")
-      input.sequenceDim = input.name == "shared_positions" ? 0 : input.name == "features" ? 2 : 1;
+      plan.types[static_cast<size_t>(input.type)].sharding.dims[sequenceOf(input)] = {cp};
   return plan;
 }
 
 /// The input of one rank: all but the sequence whole.
 template <typename T>
 Shard<T> fillRank(DataSource &source, const planformat::Plan &plan, const planformat::Input &input, int64_t rank) {
-  const auto dims = static_cast<size_t>(plan.types[input.type].shape.size()),
-             sequence = static_cast<size_t>(input.sequenceDim);
+  const auto dims = static_cast<size_t>(plan.types[input.type].shape.size()), sequence = sequenceOf(input);
   std::vector<int64_t> offsets(dims, 0), extents(dims, -1);
-  extents[sequence] = kSequence / plan.sequenceParts;
+  extents[sequence] = kSequence / plan.mesh.size("cp");
   offsets[sequence] = rank * extents[sequence];
   Shard<T> shard(plan, input, offsets, extents);
   Status status = source.fill(input, /*step=*/2, /*microBatch=*/0, shard.view);
@@ -59,8 +64,9 @@ template <typename T>
 void place(const planformat::Input &input, int64_t rank, int64_t parts, const Shard<T> &shard, std::vector<T> &whole) {
   const int64_t chunk = kSequence / (2 * parts);
   int64_t inner = 1, outer = 1;
+  const int sequence = static_cast<int>(sequenceOf(input));
   for (int d = 0; d < shard.view.rank; ++d)
-    (d < input.sequenceDim ? outer : inner) *= d == input.sequenceDim ? 1 : shard.view.extents[d];
+    (d < sequence ? outer : inner) *= d == sequence ? 1 : shard.view.extents[d];
   for (int64_t o = 0; o < outer; ++o)
     for (int64_t half = 0; half < 2; ++half)
       for (int64_t i = 0; i < chunk * inner; ++i) {

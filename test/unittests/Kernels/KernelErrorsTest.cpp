@@ -90,22 +90,25 @@ TEST(KernelErrors, RotaryOfOtherPositions) {
 }
 
 TEST(KernelErrors, OrdersOfSequences) {
-  T x = T::zeros({2, 6, 2, 4}), lse = T::zeros({2, 6, 2});
-  Attributes attention = {
-      {"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)}, {"sequence_parts", int64_t(2)}};
-  expectError(run("attention", attention, {x, x, x, T::scalars()}, {x, lse}), StatusCode::Internal,
+  T x = T::zeros({2, 6, 2, 4}), y = x.inParts(1, 2), lse = T::zeros({2, 6, 2});
+  Attributes attention = {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)}};
+  expectError(run("attention", attention, {y, x, x, T::scalars()}, {x, lse}), StatusCode::Internal,
               "attention: a sequence of 6 has no balanced split into 2 parts");
-  expectError(run("attention_grad", attention, {x, x, x, x, x, lse, T::scalars()}, {x, x, x}), StatusCode::Internal,
+  expectError(run("attention", attention, {x, y, y, T::scalars()}, {x, lse}), StatusCode::Internal,
+              "attention: a sequence of 6 has no balanced split into 2 parts");
+  expectError(run("attention_grad", attention, {x, x, y, y, x, lse, T::scalars()}, {x, x, x}), StatusCode::Internal,
               "attention_grad: a sequence of 6 has no balanced split into 2 parts");
-  Attributes dropout = {{"rate", 0.5}, {"key", int64_t(1)}, {"sequence_parts", int64_t(2)}};
-  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
-              "attribute \"sequence_parts\" without \"sequence_dim\"");
-  dropout["sequence_dim"] = int64_t(4);
-  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
-              "dropout: dimension 4 of a tensor with 4");
-  dropout["sequence_dim"] = int64_t(1);
-  expectError(run("dropout", dropout, {x, T::scalars()}, {x}), StatusCode::Internal,
+  expectError(run("dropout", {{"rate", 0.5}, {"key", int64_t(1)}}, {y, T::scalars()}, {x}), StatusCode::Internal,
               "dropout: a sequence of 6 has no balanced split into 2 parts");
+}
+
+TEST(KernelErrors, OrdersOfMasks) {
+  T x = T::zeros({2, 8, 2, 4}), y = x.inParts(1, 2), lse = T::zeros({2, 8, 2}), mask = T::zeros({8, 8});
+  Attributes attention = {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t(1)}};
+  expectError(run("attention", attention, {y, x, x, T::scalars(), mask}, {x, lse}), StatusCode::Internal,
+              "attention: the mask has its queries in 1 parts, the queries are in 2");
+  expectError(run("attention_grad", attention, {x, x, x, x, x, lse, T::scalars(), mask.inParts(1, 4)}, {x, x, x}),
+              StatusCode::Internal, "attention_grad: the mask has its keys in 4 parts, the keys are in 1");
 }
 
 TEST(KernelErrors, MasksOfAttention) {
@@ -117,6 +120,9 @@ TEST(KernelErrors, MasksOfAttention) {
   expectError(forward(T::zeros({6, 5})), StatusCode::Internal, incomplete);
   expectError(forward(T::zeros({1, 6, 6})), StatusCode::Internal, incomplete);
   expectError(forward(T::zeros({2, 9, 6}).slice(1, 1, 6)), StatusCode::Internal, incomplete);
+  T some = T::zeros({2, 9, 2, 4}).slice(1, 0, 6);
+  expectError(run("attention", attention, {x, some, some, scalars, T::zeros({6, 6})}, {x, lse}), StatusCode::Internal,
+              "attention: expected a mask with all 9 keys, found one with 6");
   expectError(forward(T::zeros({6})), StatusCode::Internal,
               "attention: expected a mask of f32 with 2 or 3 dimensions, found one of f32 with 1");
   expectError(forward(T::zeros({6, 6}, T::Kind::Int)), StatusCode::Internal,

@@ -15,6 +15,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
@@ -95,16 +96,21 @@ TEST(MaskedAttention, CausalAsData) {
   }
 }
 
-/// A number that is added to a whole row moves its lse and nothing else.
+/// A number that is added to all that a query sees changes nothing, however large, and not by a bit.
 TEST(MaskedAttention, ConstantsOfRows) {
-  Problem p(false);
-  T mask = T::zeros({p.kSize, p.kSize});
-  for (int64_t i = 0; i < mask.size(); ++i)
-    mask.values[i] = static_cast<double>(i / p.kSize % 7) - 3;
-  Tensors expected = p.run({}, {DType::F64});
-  for (int64_t i = 0; i < expected[1].size(); ++i)
-    expected[1].values[i] += static_cast<double>(i / 6 % p.kSize % 7) - 3;
-  expectNear(p.run({mask}, {DType::F64}), expected, DType::F64);
+  const double levels[] = {
+      -3, 2, -1e9, -1e30, -std::numeric_limits<float>::max(), 1e9, std::numeric_limits<float>::max()};
+  for (DType dtype : {DType::F64, DType::F32})
+    for (bool causal : {true, false}) {
+      Problem p(causal, 0.25);
+      T mask = T::zeros({p.kSize, p.kSize});
+      for (int64_t i = 0; i < mask.size(); ++i)
+        if (const int64_t query = i / p.kSize; !causal || i % p.kSize <= query)
+          mask.values[i] = levels[query % 7];
+      const Tensors expected = p.run({}, {dtype, 2, 1}), found = p.run({mask}, {dtype, 2, 1});
+      for (size_t i = 0; i < expected.size(); ++i)
+        EXPECT_EQ(worstError(found[i], expected[i]), 0) << i << ", " << planformat::name(dtype);
+    }
 }
 
 TEST(MaskedAttention, ARowThatSeesNothingContributesZero) {

@@ -7,8 +7,8 @@
 //
 // Keys and values are cut into blocks. Attention over each block, merged one after the
 // other, must equal attention over all of them; likewise the gradients, of which the
-// queries' add up and the keys' and values' belong to their block. And a sequence in
-// balanced order must give the rows of the natural one.
+// queries' add up and the keys' and values' belong to their block. And sequences in
+// balanced order must give the rows of the natural ones.
 //
 //===----------------------------------------------------------------------===//
 
@@ -35,21 +35,25 @@ constexpr int kSequence = 1; ///< The dimension.
 
 struct Problem {
   T q, k, v, grad, scalars = T::scalars();
+  Tensors mask; ///< One, or none; whole along the keys.
   planformat::Attributes attributes;
 
-  Problem(int64_t s, bool causal, double rate, int64_t parts)
-      : q(T::reals({2, s, 2, 3, 4}, 1)), k(T::reals({2, s, 2, 4}, 2)), v(T::reals({2, s, 2, 4}, 3)),
-        grad(T::reals({2, s, 2, 3, 4}, 4)), attributes{{"causal", causal},
-                                                       {"scale", 0.5},
-                                                       {"rate", rate},
-                                                       {"dropout_key", int64_t(5)},
-                                                       {"sequence_parts", parts}} {}
+  Problem(int64_t s, bool causal, double rate, int64_t parts) : Problem(s, s, causal, rate, parts, parts) {}
+  /// Queries of one sequence, keys of another.
+  Problem(int64_t s, int64_t t, bool causal, double rate, int64_t parts, int64_t keyParts)
+      : q(T::reals({2, s, 2, 3, 4}, 1).inParts(kSequence, parts)),
+        k(T::reals({2, t, 2, 4}, 2).inParts(kSequence, keyParts)),
+        v(T::reals({2, t, 2, 4}, 3).inParts(kSequence, keyParts)),
+        grad(T::reals({2, s, 2, 3, 4}, 4).inParts(kSequence, parts)),
+        attributes{{"causal", causal}, {"scale", 0.5}, {"rate", rate}, {"dropout_key", int64_t(5)}} {}
   int64_t size() const { return q.shape[kSequence]; }
   /// The same with the queries of one shard.
   Problem queries(Range shard) const {
     Problem part = *this;
     part.q = q.slice(kSequence, shard.offset, shard.extent);
     part.grad = grad.slice(kSequence, shard.offset, shard.extent);
+    for (T &each : part.mask)
+      each = each.slice(kSequence, shard.offset, shard.extent);
     return part;
   }
 };
@@ -62,11 +66,14 @@ T rows(const T &q) {
 }
 
 Tensors forward(const Problem &p, const T &k, const T &v, const RunOptions &options) {
-  return runCpu("attention", p.attributes, {p.q, k, v, p.scalars}, {p.q, rows(p.q)}, options);
+  Tensors inputs = {p.q, k, v, p.scalars};
+  inputs.insert(inputs.end(), p.mask.begin(), p.mask.end());
+  return runCpu("attention", p.attributes, inputs, {p.q, rows(p.q)}, options);
 }
 Tensors backward(const Problem &p, const T &k, const T &v, const Tensors &result, const RunOptions &options) {
-  return runCpu("attention_grad", p.attributes, {p.grad, p.q, k, v, result[0], result[1], p.scalars}, {p.q, k, v},
-                options);
+  Tensors inputs = {p.grad, p.q, k, v, result[0], result[1], p.scalars};
+  inputs.insert(inputs.end(), p.mask.begin(), p.mask.end());
+  return runCpu("attention_grad", p.attributes, inputs, {p.q, k, v}, options);
 }
 
 /// The results of the ring: out, lse, dq, dk, dv.
@@ -167,6 +174,24 @@ TEST(RingAttention, ARowThatNothingIsVisibleToStaysEmpty) {
       EXPECT_EQ(value, 0);
 }
 
+/// Parts of the keys under one mask, whatever it adds: what is taken off a row is that of all its keys.
+TEST(RingAttention, MasksFarFromScores) {
+  constexpr int64_t kSize = 12;
+  for (bool causal : {true, false}) {
+    Problem p(kSize, causal, 0.3, 1);
+    T mask = T::zeros({2, kSize, kSize});
+    const double levels[] = {-1e9, -1e30, 1e9, 0};
+    for (int64_t i = 0; i < mask.size(); ++i) {
+      const int64_t query = i / kSize % kSize, key = i % kSize;
+      mask.values[i] = levels[query % 4] - (query >= 8 && key % 3 == 0 ? INFINITY : query >= 4 && key >= 6 ? 1e9 : 0);
+    }
+    p.mask = {mask};
+    check(p, {{0, 5}, {5, 3}, {8, 4}}, causal ? "causal" : "whole");
+    check(p, {{8, 4}, {0, 5}, {5, 3}}, causal ? "causal, later keys first" : "whole, later keys first");
+    check(p.queries({4, 5}), {{4, 8}, {0, 4}}, causal ? "causal, some queries" : "whole, some queries");
+  }
+}
+
 /// Stored row i is the text's row position(i).
 T reordered(const T &tensor, int dim, const SequenceOrder &order) {
   T result = tensor;
@@ -193,21 +218,45 @@ TEST(BalancedOrder, AttentionOfTheReorderedSequence) {
     }
 }
 
+/// Each in the order of its own sequence, natural or not, of one size or of two.
+TEST(BalancedOrder, QueriesAndKeysOfTwoSequences) {
+  for (auto [parts, keyParts] : {std::pair<int64_t, int64_t>{2, 1}, {1, 2}, {2, 3}, {3, 2}})
+    for (int64_t keys : {24, 36, 13}) {
+      if (keys == 13 && keyParts > 1)
+        continue; // No balanced split.
+      for (bool causal : {true, false}) {
+        const SequenceOrder order{24, parts}, keyOrder{keys, keyParts};
+        Problem natural(24, keys, causal, 0.4, 1, 1), stored(24, keys, causal, 0.4, parts, keyParts);
+        for (T *tensor : {&stored.q, &stored.grad})
+          *tensor = reordered(*tensor, kSequence, order);
+        for (T *tensor : {&stored.k, &stored.v})
+          *tensor = reordered(*tensor, kSequence, keyOrder);
+        Tensors expected = whole(natural, {DType::F64});
+        for (size_t i = 0; i < expected.size(); ++i)
+          expected[i] = reordered(expected[i], kSequence, i < 3 ? order : keyOrder);
+        const std::string what = std::to_string(keys) + " keys, parts " + std::to_string(parts) + " and " +
+                                 std::to_string(keyParts) + ", causal " + std::to_string(causal);
+        expectNear(whole(stored, {DType::F64}), expected, kDoubleTolerance, what);
+        const int64_t half = keys / 2;
+        expectNear(ring(stored, {{half, keys - half}, {0, half}}, {DType::F64}), expected, kDoubleTolerance,
+                   what + ", in two blocks");
+      }
+    }
+}
+
 /// Bit for bit, whatever dimension the sequence is and however it is sharded.
 TEST(BalancedOrder, DropoutDropsTheSameElements) {
-  for (int64_t dim : {0, 1, 2}) {
+  for (int dim : {0, 1, 2}) {
     const SequenceOrder order{12, 3};
     T x = T::reals({12, 12, 12}, 1), scalars = T::scalars();
-    planformat::Attributes attributes = {{"rate", 0.5}, {"key", int64_t(3)}}, ordered = attributes;
-    ordered["sequence_parts"] = order.parts;
-    ordered["sequence_dim"] = dim;
+    planformat::Attributes attributes = {{"rate", 0.5}, {"key", int64_t(3)}};
     T natural = reordered(runCpu("dropout", attributes, {x, scalars}, {x})[0], dim, order);
-    T stored = reordered(x, dim, order), joined = stored;
-    EXPECT_EQ(worstError(runCpu("dropout", ordered, {stored, scalars}, {stored})[0], natural), 0);
+    T stored = reordered(x, dim, order).inParts(dim, order.parts), joined = stored;
+    EXPECT_EQ(worstError(runCpu("dropout", attributes, {stored, scalars}, {stored})[0], natural), 0);
     for (int split : {0, 1, 2})
       for (int64_t begin = 0; begin < 12; begin += 5) { // 5, 5, 2: across the borders of chunks.
         T part = stored.slice(split, begin, std::min<int64_t>(5, 12 - begin));
-        joined.assign(split, runCpu("dropout", ordered, {part, scalars}, {part})[0]);
+        joined.assign(split, runCpu("dropout", attributes, {part, scalars}, {part})[0]);
         if (begin == 10) {
           EXPECT_EQ(worstError(joined, natural), 0) << "dimension " << dim << " split along " << split;
         }

@@ -162,15 +162,17 @@ TEST(Contracts, ASliceIsInsideOfWhatARankHolds) {
   EXPECT_THAT(errorOf("slice", {whole}, {f32({8})}), HasSubstr("of another element type or shape"));
 }
 
-TEST(Contracts, SequencesHaveABalancedSplit) {
-  Attributes parts = attention();
-  parts["sequence_parts"] = int64_t{2};
-  auto attentionOver = [&](int64_t length) {
-    const TensorType q = f32({2, length, 3, 8}), lse = f32({2, length, 3});
-    return errorOf("attention", {q, q, q, kScalars}, {q, lse}, parts);
-  };
-  EXPECT_EQ(attentionOver(8), "");
-  EXPECT_THAT(attentionOver(6), HasSubstr("has sequence_parts 2, which does not split a sequence of 6"));
+/// Queries and keys may have two orders, keys and values one.
+TEST(Contracts, OrdersOfSequences) {
+  std::vector<sharding::AxisRef> balanced = over("dp");
+  balanced[0].balanced = true;
+  const TensorType q = f32({2, 8, 3, 8}), lse = f32({2, 8, 3}), dealt = split(q, 1, balanced),
+                   kept = split(q, 1, over("dp")), rows = split(lse, 1, balanced);
+  EXPECT_EQ(errorOf("attention", {dealt, dealt, dealt, kScalars}, {dealt, rows}, attention()), "");
+  EXPECT_EQ(errorOf("attention", {dealt, kept, kept, kScalars}, {dealt, rows}, attention()), "");
+  EXPECT_NE(errorOf("attention", {dealt, kept, dealt, kScalars}, {dealt, rows}, attention()), "");
+  EXPECT_NE(errorOf("attention", {dealt, kept, kept, kScalars}, {kept, rows}, attention()), "");
+  EXPECT_NE(errorOf("add", {dealt, kept}, {dealt}), "");
 }
 
 TEST(Contracts, SumsOverMicroBatches) {

@@ -62,9 +62,7 @@ TEST(PlanFile, RoundTrip) {
                   {"reals", std::vector<double>{0.1, 2, std::numeric_limits<double>::infinity()}},
                   {"noReals", std::vector<double>{}}};
   i.origin = "model.json:3";
-  plan.sequenceParts = 2;
   plan.inputs[0].batchDim = 0;
-  plan.inputs[0].sequenceDim = 1;
   plan.parameters[1].aliases = {"head", "a\"b"};
   plan.parameters[1].zeroRow = 3;
   std::string text = writePlan(plan), error;
@@ -72,9 +70,6 @@ TEST(PlanFile, RoundTrip) {
   EXPECT_EQ(writePlan(read), text);
   EXPECT_EQ(read.blocks[0].instructions[0].attributes, i.attributes);
   EXPECT_EQ(read.types, plan.types);
-  EXPECT_EQ(read.sequenceParts, 2);
-  EXPECT_EQ(read.inputs[0].sequenceDim, 1);
-  EXPECT_EQ(read.inputs[1].sequenceDim, -1);
   EXPECT_EQ(read.inputs[0].batchDim, 0);
   EXPECT_EQ(read.inputs[1].batchDim, -1);
   EXPECT_EQ(read.mesh, plan.mesh);
@@ -96,17 +91,20 @@ TEST(PlanFile, PartsOfAxes) {
   EXPECT_EQ(read.types.back(), plan.types.back());
 }
 
-TEST(PlanFile, ShiftedAndPartialMembershipOfAxes) {
+TEST(PlanFile, ModifiersOfAxes) {
   Plan plan = smallPlan(), read;
   plan.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}, {"ep", 8}});
   plan.types.push_back({DType::BF16, {64}, {{{{"ep", 1, 8, 3}}}, {}}});
   plan.types.push_back({DType::BF16, {64}, {{{}}, {{{"ep", 1, 8, 0, {0, 2, 7}}, sharding::ReduceKind::Sum}}}});
+  plan.types.push_back({DType::BF16, {64}, {{{{"ep", 1, 8, 2, {}, true}}}, {}}});
+  plan.types.push_back({DType::BF16, {64}, {{{{"ep", 1, 4, 0, {}, true}}}, {}}});
   std::string text = writePlan(plan), error;
   EXPECT_THAT(text, HasSubstr(R"("dims":[["ep+3"]])"));
+  EXPECT_THAT(text, HasSubstr(R"("dims":[["ep*+2"]])"));
+  EXPECT_THAT(text, HasSubstr(R"("dims":[["ep:(1)4*"]])"));
   EXPECT_THAT(text, HasSubstr(R"("partial":[["ep{0,2,-1}","sum"]])"));
   ASSERT_TRUE(readPlan(text, read, error)) << error;
-  EXPECT_EQ(read.types.back(), plan.types.back());
-  EXPECT_EQ(read.types[read.types.size() - 2], plan.types[plan.types.size() - 2]);
+  EXPECT_EQ(read.types, plan.types);
 }
 
 TEST(PlanFile, WritingIsDeterministic) { EXPECT_EQ(writePlan(smallPlan()), writePlan(smallPlan())); }
@@ -221,12 +219,23 @@ TEST(PlanFile, BatchesOfInputs) {
               HasSubstr("input x: batch_dim 0 has size 8, expected the global batch of 7"));
 }
 
+/// One more type, of a dimension over the axes, of which "dp" is balanced.
+void addBalanced(Plan &p, int64_t size, std::vector<const char *> axes) {
+  TensorType type{DType::I32, {4, size}, sharding::TensorSharding::replicated(2)};
+  for (const char *name : axes) {
+    type.sharding.dims[1].push_back(p.mesh.axis(name));
+    type.sharding.dims[1].back().balanced = std::string_view(name) == "dp";
+  }
+  p.types.push_back(type);
+}
+
 TEST(PlanFile, OrdersOfSequences) {
-  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].sequenceDim = 2; }),
-              HasSubstr("input x: sequence_dim is 2, expected 0 to 1"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].sequenceDim = 1, p.sequenceParts = 3; }),
-              HasSubstr("input x: sequence of 16 has no balanced split into 3 parts"));
-  EXPECT_THAT(errorAfter([](Plan &p) { p.sequenceParts = -1; }), HasSubstr("/sequence_parts: expected an integer"));
+  EXPECT_THAT(errorAfter([](Plan &p) { addBalanced(p, 6, {"dp"}); }),
+              HasSubstr("a sequence of 6 has no balanced split over \"dp\"*, expected a multiple of 4"));
+  EXPECT_THAT(errorAfter([](Plan &p) { addBalanced(p, 8, {"tp", "dp"}); }),
+              HasSubstr("a sequence of 8 is balanced over \"dp\"*, which only a major axis can be"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}, {"a*", 1}}); }),
+              HasSubstr("axis name 'a*' is empty, has one of : * + { or occurs twice"));
 }
 
 TEST(PlanFile, BytesOutsideTheArena) {

@@ -215,19 +215,51 @@ TEST(TensorSharding, Permuted) {
   EXPECT_EQ(permuted(TensorSharding::replicated(2), mesh.axis("cp"), 1), std::nullopt);
 }
 
+/// An axis of a sequence that is dealt out: of four chunks a rank of two has 0 and 3, or 1 and 2.
+TEST(TensorSharding, Balanced) {
+  Mesh mesh({{"cp", 2}, {"tp", 2}});
+  AxisRef cp = mesh.axis("cp"), tp = mesh.axis("tp");
+  cp.balanced = true;
+  TensorSharding sharding{{{cp, tp}, {}}, {}};
+  EXPECT_EQ(toString(sharding, &mesh), R"([{"cp"*, "tp"}, {}])");
+  EXPECT_EQ(toString(*permuted(sharding, mesh.axis("cp"), 1), &mesh), R"([{"cp"*+1, "tp"}, {}])");
+  EXPECT_EQ(validate(mesh, {8, 3}, sharding), std::nullopt);
+  // Shards are of stored indices: as without.
+  EXPECT_THAT(shardRanges(mesh, {8, 3}, sharding, coordinatesOf(mesh, 3)), ElementsAre(Range{6, 2}, Range{0, 3}));
+  // Each dimension has its own order.
+  const SequenceOrder order = orderOf(8, sharding.dims[0]);
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < 8; ++i)
+    positions.push_back(order.position(i));
+  EXPECT_THAT(positions, ElementsAre(0, 1, 6, 7, 2, 3, 4, 5));
+  EXPECT_TRUE(orderOf(3, sharding.dims[1]).isIdentity());
+  EXPECT_TRUE(orderOf(8, {mesh.axis("cp"), tp}).isIdentity());
+}
+
+TEST(TensorSharding, MalformedOrders) {
+  Mesh mesh({{"cp", 2}, {"tp", 2}});
+  AxisRef cp = mesh.axis("cp"), tp = mesh.axis("tp");
+  cp.balanced = true;
+  EXPECT_EQ(*validate(mesh, {6}, {{{cp}}, {}}),
+            R"(a sequence of 6 has no balanced split over "cp"*, expected a multiple of 4)");
+  EXPECT_EQ(*validate(mesh, {8}, {{{tp, cp}}, {}}),
+            R"(a sequence of 8 is balanced over "cp"*, which only a major axis can be)");
+  EXPECT_EQ(*validate(mesh, {8}, {{{}}, {{cp, ReduceKind::Sum}}}), R"(partial over a balanced axis, "cp"*)");
+}
+
 TEST(TensorSharding, Malformed) {
   Mesh mesh = makeMesh();
   AxisRef tp = mesh.axis("tp"), dp = mesh.axis("dp");
-  EXPECT_EQ(validate(mesh, 2, {{{tp}, {dp}}, {}}), std::nullopt);
-  EXPECT_EQ(validate(mesh, 2, {{{{"tp", 1, 2}}, {{"tp", 2, 3}}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 1, {{{tp}, {dp}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 2, {{{tp}, {tp}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 2, {{{tp}, {{"tp", 1, 2}}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 2, {{{{"tp", 1, 2}}, {{"tp", 3, 2}}}, {}}), std::nullopt); // No common digits.
-  EXPECT_NE(validate(mesh, 1, {{{{"pp", 1, 2}}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 1, {{{{"tp", 1, 4}}}, {}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 1, {{{tp}}, {{tp, ReduceKind::Sum}}}), std::nullopt);
-  EXPECT_NE(validate(mesh, 1, {{{}}, {{tp, ReduceKind::Sum}, {dp, ReduceKind::Sum}}}), std::nullopt); // Order.
+  EXPECT_EQ(validate(mesh, {8, 8}, {{{tp}, {dp}}, {}}), std::nullopt);
+  EXPECT_EQ(validate(mesh, {8, 8}, {{{{"tp", 1, 2}}, {{"tp", 2, 3}}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8}, {{{tp}, {dp}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8, 8}, {{{tp}, {tp}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8, 8}, {{{tp}, {{"tp", 1, 2}}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8, 8}, {{{{"tp", 1, 2}}, {{"tp", 3, 2}}}, {}}), std::nullopt); // No common digits.
+  EXPECT_NE(validate(mesh, {8}, {{{{"pp", 1, 2}}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8}, {{{{"tp", 1, 4}}}, {}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8}, {{{tp}}, {{tp, ReduceKind::Sum}}}), std::nullopt);
+  EXPECT_NE(validate(mesh, {8}, {{{}}, {{tp, ReduceKind::Sum}, {dp, ReduceKind::Sum}}}), std::nullopt); // Order.
 }
 
 } // namespace

@@ -100,6 +100,20 @@ TEST(ShardingRule, WhatIsStreamedIsNotPartial) {
   EXPECT_EQ(toString(resultSharding(rule, {{"s", {mesh.axis("dp")}}}, 1, mesh)), R"([{}], partial={"dp":sum})");
 }
 
+/// Queries and keys have orders of their own; what is summed over a sequence is partial over its ranks in any order.
+TEST(ShardingRule, OrdersBelongToFactors) {
+  Mesh mesh = makeMesh();
+  OpShardingRule rule = streamed();
+  AxisRef balanced = mesh.axis("dp");
+  balanced.balanced = true;
+  Placement ring{{"s", {balanced}}, {"t", {mesh.axis("dp")}}};
+  EXPECT_EQ(validate(rule, ring), std::nullopt);
+  EXPECT_EQ(toString(operandSharding(rule, ring, 0)), R"([{"dp"*}])");
+  EXPECT_EQ(toString(operandSharding(rule, ring, 1)), R"([{"dp"}])");
+  EXPECT_EQ(toString(resultSharding(rule, ring, 1, mesh)), R"([{"dp"}])");
+  EXPECT_EQ(toString(resultSharding(rule, {{"s", {balanced}}}, 1, mesh)), R"([{}], partial={"dp":sum})");
+}
+
 TEST(ShardingRule, StreamedFactorsFollowTheOther) {
   Mesh mesh = makeMesh();
   OpShardingRule rule = streamed();

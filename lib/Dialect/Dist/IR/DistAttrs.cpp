@@ -26,7 +26,7 @@ using sharding::DimSharding;
 
 llvm::hash_code sharding::hash_value(const MeshAxis &axis) { return llvm::hash_combine(axis.name, axis.size); }
 llvm::hash_code sharding::hash_value(const AxisRef &axis) {
-  return llvm::hash_combine(axis.name, axis.preSize, axis.size, axis.shift,
+  return llvm::hash_combine(axis.name, axis.preSize, axis.size, axis.shift, axis.balanced,
                             llvm::hash_combine_range(axis.subset.begin(), axis.subset.end()));
 }
 llvm::hash_code sharding::hash_value(const Mesh &mesh) {
@@ -71,9 +71,10 @@ static ParseResult parseSubAxis(AsmParser &parser, AxisRef &axis) {
   return success();
 }
 
-/// `+1`, `{0,-1}`, after the axis and its part.
+/// `*`, `+1`, `{0,-1}`, after the axis and its part.
 static ParseResult parseModifiers(AsmParser &parser, AxisRef &axis) {
   SMLoc loc = parser.getCurrentLocation();
+  axis.balanced = succeeded(parser.parseOptionalStar());
   if (succeeded(parser.parseOptionalPlus()) && parser.parseInteger(axis.shift))
     return failure();
   if (axis.shift < 0)

@@ -38,6 +38,8 @@ struct ShardingAlias : OpAsmDialectInterface {
       name += llvm::isAlnum(c) ? c : '_';
     if (axis.size)
       name += "_" + std::to_string(axis.preSize) + "of" + std::to_string(axis.size);
+    if (axis.balanced)
+      name += "_balanced";
     if (axis.shift)
       name += "_shift" + std::to_string(axis.shift);
     for (int64_t coordinate : axis.subset)

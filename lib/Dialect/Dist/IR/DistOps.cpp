@@ -87,7 +87,7 @@ static FailureOr<TensorSharding> requireSharding(Operation *op, const sharding::
   if (!attr)
     return op->emitOpError() << "expected types with a sharding, found " << type;
   TensorSharding sharding = resolve(mesh, attr);
-  if (auto error = sharding::validate(mesh, cast<RankedTensorType>(type).getRank(), sharding))
+  if (auto error = sharding::validate(mesh, cast<RankedTensorType>(type).getShape().vec(), sharding))
     return op->emitOpError() << "type " << type << ": " << *error;
   return sharding;
 }
@@ -182,7 +182,7 @@ LogicalResult CollectivePermuteOp::verify() {
     return failure();
   sharding::DimSharding axes = resolve(**mesh, getAxes().getValue());
   const sharding::AxisRef *axis = axes.size() == 1 ? &axes.front() : nullptr;
-  if (!axis || !(*mesh)->isValid(*axis) || axis->name == sharding::kMicroBatchAxis || axis->shift ||
+  if (!axis || !(*mesh)->isValid(*axis) || axis->name == sharding::kMicroBatchAxis || sharding::plain(*axis) != *axis ||
       !axis->subset.empty()) // C3
     return emitOpError() << "expected one axis of ranks, or a part of one";
   int64_t shift = static_cast<int64_t>(getShift());

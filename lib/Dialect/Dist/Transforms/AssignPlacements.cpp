@@ -147,21 +147,18 @@ LogicalResult Assigner::placeContext() {
   AxisRef cp = mesh.axis(kContextAxis);
   if (failed(checkSequenceSplits(step, classes, sequenceIds, cp)))
     return failure();
+  const std::set<int> balanced = chooseBalanced(step, classes, sequenceIds, cp);
   for (int id : sequenceIds) {
     if (!origins[id].empty())
       return step.emitOpError() << "the batch dimension of an input is the sequence of another, which \"" << cp.name
                                 << "\" splits";
     axes[id] = {cp};
+    axes[id].front().balanced = balanced.count(id) != 0;
     origins[id] = "the sequence";
     if (std::string why = placed.whyConflict(id); !why.empty())
       return step.emitOpError() << "the sequence cannot be split over \"" << cp.name << "\": " << why;
   }
   summedAxes.push_back(cp);
-  int64_t parts = chooseSequenceParts(step, classes, sequenceIds, cp);
-  if (parts > 1) {
-    module->setAttr(DistDialect::getSequencePartsAttrName(), Builder(module.getContext()).getI64IntegerAttr(parts));
-    markPositions(classes, sequenceIds);
-  }
   return success();
 }
 

@@ -5,8 +5,8 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// Which classes are the sequence, what stands against splitting them, and in which
-// order the sequence is dealt out.
+// Which classes are the sequence, what stands against splitting them, and which of
+// them are dealt out.
 //
 //===----------------------------------------------------------------------===//
 
@@ -63,66 +63,43 @@ LogicalResult dist::checkSequenceSplits(func::FuncOp step, const FactorClasses &
   return success();
 }
 
-/// The sizes of the sequence where work grows along it; empty when it grows nowhere.
-static std::set<int64_t> growingSizes(const FactorClasses &classes, const std::set<int> &sequence) {
-  std::set<int64_t> sizes;
+/// The classes of the sequence along which work grows, with their sizes.
+static std::map<int, int64_t> growingClasses(const FactorClasses &classes, const std::set<int> &sequence) {
+  std::map<int, int64_t> sizes;
   for (const FactorClasses::OpFactors &op : classes.ops()) {
     auto streamed = dyn_cast<StreamedOpInterface>(op.op.getOperation());
     if (!streamed || !streamed.hasGrowingWork())
       continue;
     for (auto [i, factor] : llvm::enumerate(op.rule.factors))
-      if (sequence.count(classes.classOf(op, i)))
-        sizes.insert(factor.size);
+      if (int id = classes.classOf(op, i); sequence.count(id))
+        sizes[id] = factor.size;
   }
   return sizes;
 }
 
-/// What has the sequence in its own order and is not given out by it: its elements would be taken for others. Empty:
-/// nothing.
-static std::string keepsOrder(func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence) {
+/// The parameter that has the class as a dimension: it is initialised, saved and loaded in its own order. Empty: none.
+static std::string parameterAlong(const FactorClasses &classes, int id) {
   for (const auto &[name, parameter] : classes.parameters())
     for (int d = 0; d < parameter.type.getRank(); ++d)
-      if (sequence.count(classes.classOf(parameter, d)))
+      if (classes.classOf(parameter, d) == id)
         return "parameter \"" + name.str() + "\" has it as dimension " + std::to_string(d);
-  for (BlockArgument argument : step.getArguments()) {
-    auto dim = step.getArgAttrOfType<IntegerAttr>(argument.getArgNumber(), kSequenceDim);
-    auto type = dyn_cast<RankedTensorType>(argument.getType());
-    for (int d = 0; type && d < type.getRank(); ++d)
-      if (sequence.count(classes.classOf(argument, d)) && (!dim || dim.getInt() != d))
-        return "argument " + std::to_string(argument.getArgNumber()) + " has it as dimension " + std::to_string(d);
-  }
   return "";
 }
 
-int64_t dist::chooseSequenceParts(func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
-                                  const AxisRef &axis) {
-  std::set<int64_t> sizes = growingSizes(classes, sequence);
-  if (sizes.empty())
-    return 1;
-  auto contiguous = [&](const std::string &why) {
-    emitRemark(step.getLoc()) << "the sequence is split into contiguous parts over \"" << axis.name
-                              << "\", whose work under the causal mask is not equal: " << why;
-    return 1;
-  };
-  for (int64_t size : sizes)
-    if (size % (2 * axis.size) != 0)
-      return contiguous("its size " + std::to_string(size) + " is no multiple of 2*" + axis.name + " = " +
-                        std::to_string(2 * axis.size));
-  if (std::string why = keepsOrder(step, classes, sequence); !why.empty())
-    return contiguous(why);
-  return axis.size;
-}
-
-void dist::markPositions(const FactorClasses &classes, const std::set<int> &sequence) {
-  for (const FactorClasses::OpFactors &op : classes.ops()) {
-    if (op.rule.operands.empty())
-      continue;
-    for (auto [d, dim] : llvm::enumerate(op.rule.operands.front().dims)) {
-      if (dim.empty() || !op.rule.factors[dim.front()].positional || !sequence.count(classes.classOf(op, dim.front())))
-        continue;
-      op.op->setAttr(DistDialect::getSequenceDimAttrName(),
-                     IntegerAttr::get(IntegerType::get(op.op->getContext(), 64), static_cast<int64_t>(d)));
-      break;
-    }
+std::set<int> dist::chooseBalanced(func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
+                                   const AxisRef &axis) {
+  std::set<int> balanced;
+  std::set<std::string> reasons; // Classes of one size have one.
+  for (auto [id, size] : growingClasses(classes, sequence)) {
+    std::string why = parameterAlong(classes, id);
+    if (!sharding::SequenceOrder::divides(size, axis.size))
+      why = "its size " + std::to_string(size) + " is no multiple of 2*" + axis.name + " = " +
+            std::to_string(2 * axis.size);
+    if (why.empty())
+      balanced.insert(id);
+    else if (reasons.insert(why).second)
+      emitRemark(step.getLoc()) << "the sequence is split into contiguous parts over \"" << axis.name
+                                << "\", whose work under the causal mask is not equal: " << why;
   }
+  return balanced;
 }

@@ -31,14 +31,10 @@ mlir::FailureOr<std::set<int>> findSequence(mlir::func::FuncOp step, const Facto
 mlir::LogicalResult checkSequenceSplits(mlir::func::FuncOp step, const FactorClasses &classes,
                                         const std::set<int> &sequence, const sharding::AxisRef &axis);
 
-/// In how many pairs of chunks the sequence is dealt out for equal work (attribute dist.sequence_parts): the axis' size
-/// under a causal mask, 1 for the order as it is. Emits a remark when a causal sequence cannot be dealt out.
-int64_t chooseSequenceParts(mlir::func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
-                            const sharding::AxisRef &axis);
-
-/// Marks the ops that read a position on the sequence with the dimension of their operand 0 that it is
-/// (dist.sequence_dim).
-void markPositions(const FactorClasses &classes, const std::set<int> &sequence);
+/// The classes of the sequence that are dealt out for equal work (AxisRef::balanced): those along which work grows
+/// under a causal mask. Emits a remark for one that cannot be dealt out and stays in its natural order.
+std::set<int> chooseBalanced(mlir::func::FuncOp step, const FactorClasses &classes, const std::set<int> &sequence,
+                             const sharding::AxisRef &axis);
 
 } // namespace modelpar::dist
 

@@ -84,7 +84,7 @@ SmallVector<Value> Ring::permute(ValueRange values) {
   for (Value value : values)
     types.push_back(shifted(value.getType(), 1));
   auto permuted = CollectivePermuteOp::create(builder, op->getLoc(), types, values, /*shift=*/1,
-                                              makeAxes(builder.getContext(), mesh, {axis}));
+                                              makeAxes(builder.getContext(), mesh, {sharding::plain(axis)}));
   return SmallVector<Value>(permuted.getOutputs());
 }
 

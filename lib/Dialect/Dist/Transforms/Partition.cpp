@@ -373,7 +373,7 @@ static LogicalResult setFunctionType(func::FuncOp function, const sharding::Mesh
     auto tensor = dyn_cast<RankedTensorType>(type);
     if (!tensor || !attr)
       return function.emitOpError() << what << " " << index << " of type " << type << " has no " << name;
-    if (auto error = sharding::validate(mesh, tensor.getRank(), resolve(mesh, attr)))
+    if (auto error = sharding::validate(mesh, tensor.getShape().vec(), resolve(mesh, attr)))
       return function.emitOpError() << what << " " << index << ": " << *error;
     return withSharding(tensor, attr);
   };

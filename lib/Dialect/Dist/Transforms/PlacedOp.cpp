@@ -174,7 +174,7 @@ SumPolicy dist::getSumPolicy(Operation *module, const sharding::Mesh &mesh) {
 sharding::DimSharding dist::shardedAxes(const sharding::Mesh &mesh, const TensorSharding &sharding) {
   sharding::DimSharding axes;
   for (const sharding::DimSharding &dim : sharding.dims)
-    llvm::append_range(axes, dim);
+    llvm::append_range(axes, llvm::map_range(dim, sharding::plain));
   llvm::sort(axes, [&](const AxisRef &a, const AxisRef &b) { return sharding::before(mesh, a, b); });
   return axes;
 }

@@ -30,7 +30,7 @@ LogicalResult TypeCheck::checkType(Operation *op, Type type) {
     validTypes_.erase(type);
     return op->emitOpError() << "type " << type << ": " << error;
   };
-  if (auto error = sharding::validate(mesh_, tensor.getRank(), resolve(mesh_, attr)))
+  if (auto error = sharding::validate(mesh_, tensor.getShape().vec(), resolve(mesh_, attr)))
     return fail(*error);
   for (const sharding::DimSharding &dim : attr.getValue().dims)
     for (const sharding::AxisRef &axis : dim)

@@ -73,12 +73,6 @@ LogicalResult Checker::checkModule() {
         return module.emitError() << name << " has axis " << sharding::toString(axis, &mesh)
                                   << ", which the mesh does not have";
   }
-  // S8
-  Attribute parts = module->getAttr(DistDialect::getSequencePartsAttrName());
-  auto count = dyn_cast_or_null<IntegerAttr>(parts);
-  if (parts && (!count || !count.getType().isInteger(64) || count.getInt() < 2))
-    return module.emitError() << DistDialect::getSequencePartsAttrName() << " is " << parts
-                              << ", expected a 64-bit integer of at least 2";
   return success();
 }
 
@@ -89,7 +83,7 @@ LogicalResult Checker::checkSharding(Operation *op, const Twine &what, Type type
   auto sharding = dyn_cast_or_null<ShardingAttr>(attr);
   if (!sharding)
     return op->emitOpError() << what << " of type " << type << " has no " << name;
-  if (auto error = sharding::validate(mesh, static_cast<size_t>(tensor.getRank()), resolve(mesh, sharding)))
+  if (auto error = sharding::validate(mesh, tensor.getShape().vec(), resolve(mesh, sharding)))
     return op->emitOpError() << what << ": " << *error;
   for (const sharding::DimSharding &dim : sharding.getValue().dims)
     for (const sharding::AxisRef &axis : dim)
@@ -162,12 +156,6 @@ LogicalResult Checker::checkCompute(ShardingRuleOpInterface op) {
   if (failed(PlacedOp::get(op, mesh)))
     return failure();
   // S8
-  StringRef dimName = DistDialect::getSequenceDimAttrName();
-  Attribute attr = op->getAttr(dimName);
-  auto dim = dyn_cast_or_null<IntegerAttr>(attr);
-  auto type = op->getNumOperands() ? dyn_cast<RankedTensorType>(op->getOperand(0).getType()) : RankedTensorType();
-  if (attr && (!dim || !type || !dim.getType().isInteger(64) || dim.getInt() < 0 || dim.getInt() >= type.getRank()))
-    return op->emitOpError() << dimName << " is " << attr << ", expected a dimension of operand 0";
   if (op->hasAttr(DistDialect::getRingStepAttrName()))
     return op->emitOpError() << "has " << DistDialect::getRingStepAttrName() << ", which comes with phase staged";
   return success();

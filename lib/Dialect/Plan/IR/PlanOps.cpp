@@ -39,11 +39,8 @@ LogicalResult InputOp::verify() {
   auto bound = [&](unsigned i) { return cast<FloatAttr>(getRange()[i]).getValueAsDouble(); };
   if (getRange().size() != 2 || bound(0) > bound(1)) // C2
     return emitOpError() << "expected a range of two bounds in order";
-  if (auto dim = getSequenceDim(); dim && static_cast<int64_t>(*dim) >= rank) // C3
-    return emitOpError() << "expected 'sequence' to be a dimension of " << getType() << ", found " << *dim;
-  if (auto dim = getBatchDim(); dim && (static_cast<int64_t>(*dim) >= rank || dim == getSequenceDim())) // C4
-    return emitOpError() << "expected 'batch' to be a dimension of " << getType() << " that is not its sequence, found "
-                         << *dim;
+  if (auto dim = getBatchDim(); dim && static_cast<int64_t>(*dim) >= rank) // C3
+    return emitOpError() << "expected 'batch' to be a dimension of " << getType() << ", found " << *dim;
   return success();
 }
 

@@ -44,10 +44,15 @@ def Dist_ShardingAttr : Dist_StructAttr<"Sharding", "sharding", "::modelpar::sha
   let summary = "how a tensor lives on the mesh";
   let description = [{
     One list of axes per dimension, major to minor, then the axes the value is partial over. `"tp":(2)4` is the part of `tp` of size 4
-    after a major part of size 2. An axis that does not occur is replicated.
+    after a major part of size 2. An axis that does not occur is replicated. `"cp"+1` is shifted: parts on their way round a ring.
+
+    `"cp"*` is balanced, which only the major axis of a dimension can be: the dimension is a sequence, cut into 2·cp equal chunks, and the rank with
+    coordinate r has chunks r and 2·cp-1-r. All indices (offsets of shards too) count in that order; an op whose result depends on where
+    something stands finds it by the order of the dimension in question. The dimension stays in that order: no reshard changes it.
 
     ```mlir
     #dist.sharding<[{"dp", "mb"}, {} ]>
+    #dist.sharding<[{"dp"}, {"cp"*, "tp"}, {} ]>
     #dist.sharding<[{"tp":(1)2} ], partial={"dp":sum}>
     ```
   }];

@@ -29,11 +29,6 @@ def Dist_Dialect : Dialect {
     static constexpr llvm::StringLiteral getMeshAttrName() { return "dist.mesh"; }
     /// Attribute of modules: #dist.axes, what the batch is split over, and the axis of the sequence (context parallelism).
     static constexpr llvm::StringLiteral getBatchAxesAttrName() { return "dist.batch_axes"; }
-    /// Attribute of modules: integer p > 1. Of 2p equal chunks of the sequence, part r of p is chunk r and chunk 2p-1-r: everything
-    /// between a step's inputs and its loss is in that order. Left out: the sequence is in its own order.
-    static constexpr llvm::StringLiteral getSequencePartsAttrName() { return "dist.sequence_parts"; }
-    /// Attribute of compute ops that read positions on the sequence, with dist.sequence_parts: the dimension of operand 0 that it is.
-    static constexpr llvm::StringLiteral getSequenceDimAttrName() { return "dist.sequence_dim"; }
     /// Attribute of compute ops: which step of a ring they are; they see that rank's part of their streamed operands alone.
     static constexpr llvm::StringLiteral getRingStepAttrName() { return "dist.ring_step"; }
     /// Attribute of compute ops: #dist.placement.

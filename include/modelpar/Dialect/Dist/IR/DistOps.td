@@ -117,7 +117,7 @@ def Dist_CollectivePermuteOp : Dist_Op<"collective_permute"> {
     Constraints:
     * C1: each operand and its result have one global shape and element type, and a sharding on the module's mesh.
     * C2: as many results as operands, at least one.
-    * C3: `axes` is one axis of space (or a part of one), without shift and subset.
+    * C3: `axes` is one axis of space (or a part of one), plain: not shifted, not balanced, without subset.
     * C4: 0 < `shift` < the axis' size.
     * C5: a dimension of every operand is split over the axis; the result's is the same with `shift` more.
 

@@ -22,8 +22,9 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
     (without a sequence, `cp` splits the batch too); pins come next; then `tp` goes on the compatible set of classes with the most matrix work. A class is left whole when an op needs it whole, or
     when an op (or a value) has it twice. No op is known by name.
 
-    With `cp`, attention has the axis on its queries and its keys: a ring (`dist-lower-ring`). Under a causal mask a sequence that is
-    a multiple of 2·cp is dealt out for equal work: `dist.sequence_parts` on the module, `dist.sequence_dim` on ops that read positions.
+    With `cp`, attention has the axis on its queries, and on its keys where these are a sequence that `cp` splits: a ring (`dist-lower-ring`).
+    A sequence along which work grows under a causal mask is dealt out for equal work, the axis balanced (`"cp"*`), when its size is a multiple of
+    2·cp and no parameter has it; every other one stays in its natural order.
 
     With `sp`, every op that has `tp` on no factor gets it on the sequence (the class of the inputs' `nn.seq_dim`) where its rule allows.
     What crosses functions is split on the sequence too, unless some function needs it whole.
@@ -71,7 +72,7 @@ def VerifySharded : DistPass<"verify-sharded"> {
     - S6: calls give their callee's arguments and take its results;
     - S7: with several stages, every call has one, calls of a backward role that of their forward call, activations flow to the same or later
       stages, and every stage has a forward call;
-    - S8: `dist.sequence_parts` is at least 2, and `dist.sequence_dim` a dimension of the first operand; no op is a step of a ring yet.
+    - S8: no op is a step of a ring yet.
   }];
 }
 

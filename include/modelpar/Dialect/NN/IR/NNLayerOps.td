@@ -200,11 +200,16 @@ def NN_AttentionOp : NN_ComputeOp<"attention", [NN_Differentiable, NN_Streamed],
   let description = [{
     softmax(scale · q kᵀ + mask) v per (b, g, r), over t. g counts key-value heads, r the query heads that share one; q of rank 4 has r = 1.
     `causal`: query i sees the keys j <= i, by global index. `mask` is added to the scaled scores; an entry -inf hides the key, and no
-    gradient with respect to it exists. `lse` is the natural logarithm of the sum of exponentials of a row's scores; a row without any key
+    gradient with respect to it exists. What counts of a row of it are differences, however large its entries: it is taken less m, the
+    largest entry of the keys that the row sees (0 where it sees none), so a row that is -1e9 throughout is a row without a mask. `lse` is the
+    natural logarithm of the sum of exponentials of a row's scores, those less m; a row without any key
     that it sees has lse = -inf and contributes zero; a gradient with respect to lse does not exist. With `rate` > 0 the
     probabilities (not the lse) go through dropout, keyed like nn.dropout by `dropout_key` and the index in [b, s, g, r, t], row-major;
     `rate` 0 leaves it out. Of two parts of the keys (each by its global index) the results are joined by nn.attention_merge. With a mask
-    the keys must stay whole: it is data, which a rank has for its queries and not for keys that come to it part by part.
+    the keys must stay whole: it is data, which a rank has for its queries and not for keys that come to it part by part. (On a part of the
+    keys the m of a row is still that of all of them.)
+
+    Queries and keys are counted each in the order of its own dimension: they are the same sequence, or two.
 
     - C1: q has four or five dimensions.
     - C2: k has the shape [b, t, g, d], with b, g, d of q, and its element type.
@@ -254,7 +259,7 @@ def NN_AttentionMergeOp : NN_ComputeOp<"attention_merge", [NN_InPlaceOf]> {
 def NN_AttentionGradOp : NN_ComputeOp<"attention_grad", [NN_Streamed], NN_MatrixCost> {
   let summary = "grad, q, k, v, out, lse(, mask) -> gradients of q, k, v";
   let description = [{
-    P = exp(scale · q kᵀ + mask - lse), 0 where `causal` hides the key, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
+    P = exp(scale · q kᵀ + (mask - m) - lse) with m as for nn.attention, 0 where `causal` hides the key, D the dropout factor of each probability (0 or 1/(1-rate)), Δ = rowsum(grad · out):
     dv = (D·P)ᵀ grad, dS = P·(D·(grad vᵀ) - Δ), dq = scale · dS k, dk = scale · dSᵀ q. dk and dv are sums over s and r. Rows with lse = -inf
     contribute zero.
 

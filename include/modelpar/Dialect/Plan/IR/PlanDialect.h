@@ -44,7 +44,6 @@ inline constexpr llvm::StringLiteral kModelAttr = "plan.model";
 inline constexpr llvm::StringLiteral kOptimizerAttr = "plan.optimizer";
 inline constexpr llvm::StringLiteral kGlobalBatchAttr = "plan.global_batch";
 inline constexpr llvm::StringLiteral kSequenceAttr = "plan.sequence";
-inline constexpr llvm::StringLiteral kSequencePartsAttr = "plan.sequence_parts";
 inline constexpr llvm::StringLiteral kScheduleAttr = "plan.schedule_kind";
 inline constexpr llvm::StringLiteral kNumMicroBatchesAttr = "plan.num_micro_batches";
 

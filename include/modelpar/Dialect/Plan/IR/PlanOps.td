@@ -27,8 +27,7 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let description = [{
     - C1: one name per dimension, or none.
     - C2: two range bounds, in order.
-    - C3: `sequence` is a dimension of the tensor: the sequence, filled in the order of `plan.sequence_parts`.
-    - C4: `batch` is another dimension of the tensor: the one that counts samples. Without it the input is the same for
+    - C3: `batch` is a dimension of the tensor: the one that counts samples. Without it the input is the same for
       every sample.
 
     ```mlir
@@ -36,8 +35,8 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
     ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names,
-                       OptionalAttr<I32Attr>:$batch_dim, OptionalAttr<I32Attr>:$sequence_dim);
-  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`batch` $batch_dim^)? (`sequence` $sequence_dim^)? attr-dict";
+                       OptionalAttr<I32Attr>:$batch_dim);
+  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`batch` $batch_dim^)? attr-dict";
   let hasVerifier = 1;
 }
 

@@ -199,6 +199,55 @@ module {}
 
 // -----
 
+// Two orders of one sequence: element i of one is not element i of the other.
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @p2_orders(%x: tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>, %y: tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) {
+    // expected-error @+1 {{operand 1 is [{"cp"}, {}], its rule and placement need [{"cp"*}, {}]}}
+    %0 = nn.add %x, %y {dist.placement = #dist.placement<{d0 = ["cp"*]}>} : (tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>, tensor<8x4xf32, #dist.sharding<[{"cp"}, {}]>>) -> tensor<8x4xf32, #dist.sharding<[{"cp"*}, {}]>>
+    return
+  }
+}
+
+// -----
+
+// The positions of a sequence are in its order.
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @p2_positions(%x: tensor<2x8x4xf32, #dist.sharding<[{}, {"cp"*}, {}]>>, %p: tensor<8xi32, #dist.sharding<[{"cp"}]>>) {
+    // expected-error @+1 {{operand 1 is [{"cp"}], its rule and placement need [{"cp"*}]}}
+    %0 = nn.rotary %x, %p {theta = 1.0e4, inverse = false, dist.placement = #dist.placement<{d1 = ["cp"*]}>} : (tensor<2x8x4xf32, #dist.sharding<[{}, {"cp"*}, {}]>>, tensor<8xi32, #dist.sharding<[{"cp"}]>>) -> tensor<2x8x4xf32, #dist.sharding<[{}, {"cp"*}, {}]>>
+    return
+  }
+}
+
+// -----
+
+// Keys may have an order of their own, and values have theirs.
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func @p2_values(%q: tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"*}, {}, {}]>>, %k: tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"}, {}, {}]>>, %v: tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"*}, {}, {}]>>, %s: tensor<16xf64, #dist.sharding<[{}]>>) {
+    // expected-error @+1 {{operand 2 is [{}, {"cp"*}, {}, {}], its rule and placement need [{}, {"cp"}, {}, {}]}}
+    %o, %lse = nn.attention %q, %k, %v, %s {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0, dist.placement = #dist.placement<{s = ["cp"*], t = ["cp"]}>}
+      : (tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"*}, {}, {}]>>, tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"}, {}, {}]>>, tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"*}, {}, {}]>>, tensor<16xf64, #dist.sharding<[{}]>>)
+     -> (tensor<2x8x1x4xf32, #dist.sharding<[{}, {"cp"*}, {}, {}]>>, tensor<2x8x1xf32, #dist.sharding<[{}, {"cp"*}, {}]>>)
+    return
+  }
+}
+
+// -----
+
+// What crosses functions is in one order on both sides.
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  func.func private @f(%x: tensor<8xf32, #dist.sharding<[{"cp"*}]>>) {
+    return
+  }
+  func.func @p4_orders(%x: tensor<8xf32, #dist.sharding<[{"cp"}]>>) {
+    // expected-error @+1 {{operand type mismatch: expected operand type 'tensor<8xf32, #dist.sharding<[{"cp"*}]>>', but provided 'tensor<8xf32, #dist.sharding<[{"cp"}]>>' for operand number 0}}
+    func.call @f(%x) : (tensor<8xf32, #dist.sharding<[{"cp"}]>>) -> ()
+    return
+  }
+}
+
+// -----
+
 #r = #dist.sharding<[{}]>
 module attributes {dist.mesh = #dist.mesh<["tp"=2]>} {
   nn.parameter @a : tensor<4xf32> init <zeros> checkpoint "a" [4] {dist.storage = #r}

@@ -143,16 +143,19 @@ module attributes {dist.mesh = #dist.mesh<["pp"=2]>} {
 
 // -----
 
-// expected-error @+1 {{dist.sequence_parts is 1 : i64, expected a 64-bit integer of at least 2}}
-module @s8 attributes {dist.mesh = #dist.mesh<["cp"=2]>, dist.sequence_parts = 1 : i64} {
+module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
+  // expected-error @+1 {{argument 0: a sequence of 6 has no balanced split over "cp"*, expected a multiple of 4}}
+  func.func private @s2_order(%x: tensor<6xf32> {dist.sharding = #dist.sharding<[{"cp"*}]>}) {
+    return
+  }
 }
 
 // -----
 
 module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
-  func.func private @s8_dim(%x: tensor<8xf32> {dist.sharding = #dist.sharding<[{}]>}) {
-    // expected-error @+1 {{dist.sequence_dim is 1 : i64, expected a dimension of operand 0}}
-    %0 = nn.activation %x {kind = #nn.activation<relu>, dist.placement = #dist.placement<{}>, dist.sequence_dim = 1 : i64} : (tensor<8xf32>) -> tensor<8xf32>
+  func.func private @s3_order(%x: tensor<6xf32> {dist.sharding = #dist.sharding<[{}]>}) {
+    // expected-error @+1 {{placement does not fit: factor "d0" of size 6 has no balanced split over "cp"*, expected a multiple of 4}}
+    %0 = nn.activation %x {kind = #nn.activation<relu>, dist.placement = #dist.placement<{d0 = ["cp"*]}>} : (tensor<6xf32>) -> tensor<6xf32>
     return
   }
 }
