@@ -55,7 +55,6 @@ public:
       return failure(); // The others would say what follows from it.
     checkBatch(phase);
     checkBatchAxes();
-    checkSequenceParts(phase);
     if (phase == Phase::Scheduled)
       checkSchedule();
     else
@@ -85,7 +84,6 @@ private:
   void checkBatch(Phase phase);
   void checkBatchAxes();
   void checkSequence();
-  void checkSequenceParts(Phase phase);
   void checkOptimizer(StringRef attribute);
   void checkStorage();
   void checkSchedule();
@@ -181,28 +179,6 @@ void FactChecker::checkSequence() {
       diagnostic << "attribute " << name << " is " << found.getInt() << ", expected a sequence of the inputs: ";
       llvm::interleaveComma(sequences, diagnostic, [&](int64_t size) { diagnostic << size; });
     }
-}
-
-/// The order of the sequence is an agreement of the inputs, which are filled in it, with the ops that read positions.
-void FactChecker::checkSequenceParts(Phase phase) {
-  const bool scheduled = phase == Phase::Scheduled;
-  StringRef name = scheduled ? plan::kSequencePartsAttr : dist::DistDialect::getSequencePartsAttrName();
-  Operation *reader = nullptr;
-  module.walk([&](Operation *op) {
-    if (op->hasAttr(dist::DistDialect::getSequenceDimAttrName()))
-      reader = op;
-    if (auto input = dyn_cast<plan::InputOp>(op); input && input.getSequenceDim())
-      reader = op;
-  });
-  if (module->hasAttr(name) && !expect(name, mesh.size("cp"), "the size of axis \"cp\" of dist.mesh"))
-    return;
-  if (!module->hasAttr(name) && reader)
-    fail(reader) << "reads positions of a sequence in another order, so the module needs attribute " << name << " = "
-                 << mesh.size("cp") << " : i64";
-  if (module->hasAttr(name) && !reader)
-    fail() << "attribute " << name << " needs an op with "
-           << (scheduled ? StringRef("a sequence dimension") : dist::DistDialect::getSequenceDimAttrName())
-           << ", found none";
 }
 
 void FactChecker::checkOptimizer(StringRef attribute) {

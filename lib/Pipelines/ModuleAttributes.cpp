@@ -70,7 +70,6 @@ static const ModuleAttribute kModuleAttributes[] = {
     {dist::DistDialect::getMeshAttrName(), Phase::Sharded, Phase::Scheduled, isMesh, "a #dist.mesh"},
     {dist::DistDialect::getBatchAxesAttrName(), Phase::Sharded, Phase::Scheduled, areAxes, "#dist.axes"},
     {"dist.shared_axes", Phase::Sharded, Phase::Scheduled, areAxes, "#dist.axes"},
-    {dist::DistDialect::getSequencePartsAttrName(), Phase::Sharded, Phase::Staged, isPositive, kPositive},
     {kSequenceParallel, Phase::Sharded, Phase::Scheduled, isUnit, "no value"},
     {kGlobalBatch, Phase::Sharded, Phase::Staged, isSize, "a 64-bit integer of at least 0"},
     {kMicroBatch, Phase::Sharded, Phase::Scheduled, isSize, "a 64-bit integer of at least 0"},
@@ -80,7 +79,6 @@ static const ModuleAttribute kModuleAttributes[] = {
     {plan::kOptimizerAttr, Phase::Scheduled, Phase::Scheduled, isOptimizer, kOptimizers},
     {plan::kGlobalBatchAttr, Phase::Scheduled, Phase::Scheduled, isSize, "a 64-bit integer of at least 0"},
     {plan::kSequenceAttr, Phase::Scheduled, Phase::Scheduled, isPositive, kPositive},
-    {plan::kSequencePartsAttr, Phase::Scheduled, Phase::Scheduled, isPositive, kPositive},
     {plan::kScheduleAttr, Phase::Scheduled, Phase::Scheduled, isSchedule, kSchedules},
     {plan::kNumMicroBatchesAttr, Phase::Scheduled, Phase::Scheduled, isPositive, kPositive},
 };
