@@ -182,8 +182,8 @@ TEST(SubAxes, SendTheTextbooksBytesAndTheSharedGradients) {
     ASSERT_TRUE(compiled.ok);
     auto allReduce = [](int64_t n, int64_t elements) { return 2 * (n - 1) * elements * 4 / n; };
     const int64_t layers = 4, width = 128, headWidth = 32, tokens = 8 * 16;
-    // The head's input gradient, and two statistics per token of the loss.
-    const int64_t activations = (4 * layers + 1) * allReduce(4, tokens * width) + 2 * allReduce(4, tokens);
+    // What is looked up in the embedding, the head's input gradient, and two statistics per token of the loss.
+    const int64_t activations = (4 * layers + 2) * allReduce(4, tokens * width) + 2 * allReduce(4, tokens);
     const int64_t shared = allReduce(2, layers * 2 * headWidth * width);
     // The norm of what is split over both parts, and of what is split over the major one.
     const int64_t norms = allReduce(4, 1) + allReduce(2, 1);
