@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Mutation.h"
-#include "Tokens.h"
+#include "TypedValues.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -226,6 +226,46 @@ private:
     const std::string other = others[random_.below(others.size())];
     text_.replace(field.value.begin, old.size(), other);
     return key + ": " + brief(old) + " becomes " + brief(other);
+  }
+
+  /// An operand becomes another value of its type in the function.
+  std::string operand() {
+    if (language_ != Language::Mlir)
+      return {};
+    const std::vector<TypedValue> values = findTypedValues(text_);
+    if (values.empty())
+      return {};
+    const TypedValue &chosen = values[random_.below(values.size())];
+    const std::string old = textOf(chosen.value);
+    std::vector<std::string> others;
+    for (const TypedValue &each : values)
+      if (each.function == chosen.function && each.type == chosen.type && textOf(each.value) != old)
+        others.push_back(textOf(each.value));
+    if (others.empty())
+      return {};
+    const std::string other = others[random_.below(others.size())];
+    text_.replace(chosen.value.begin, old.size(), other);
+    return "operand " + old + " becomes " + other;
+  }
+
+  /// An op, or the callee of a call, becomes another one with the same types.
+  std::string op() {
+    if (language_ != Language::Mlir)
+      return {};
+    const std::vector<TypedOp> ops = findTypedOps(text_);
+    if (ops.empty())
+      return {};
+    const TypedOp &chosen = ops[random_.below(ops.size())];
+    const std::string old = textOf(chosen.name);
+    std::vector<std::string> others;
+    for (const TypedOp &each : ops)
+      if (each.signature == chosen.signature && textOf(each.name) != old)
+        others.push_back(textOf(each.name));
+    if (others.empty())
+      return {};
+    const std::string other = others[random_.below(others.size())];
+    text_.replace(chosen.name.begin, old.size(), other);
+    return old + " becomes " + other;
   }
 
   std::string line() {
