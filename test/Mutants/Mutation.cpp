@@ -55,23 +55,26 @@ public:
 
   std::string run() {
     struct Change {
-      unsigned weight;
+      unsigned json, mlir; ///< Weights: most changes of a module at random are none that its parser lets through.
       std::string (TextMutator::*make)();
     };
-    static constexpr Change kChanges[] = {{10, &TextMutator::number},    {12, &TextMutator::exchangeToken},
-                                          {4, &TextMutator::swapTokens}, {8, &TextMutator::element},
-                                          {6, &TextMutator::line},       {5, &TextMutator::string},
-                                          {3, &TextMutator::word},       {5, &TextMutator::type},
-                                          {3, &TextMutator::jsonValue},  {3, &TextMutator::dropToken},
-                                          {1, &TextMutator::cut},        {1, &TextMutator::bytes}};
+    static constexpr Change kChanges[] = {{10, 8, &TextMutator::number},    {12, 8, &TextMutator::exchangeToken},
+                                          {4, 2, &TextMutator::swapTokens}, {8, 6, &TextMutator::element},
+                                          {6, 6, &TextMutator::line},       {5, 2, &TextMutator::string},
+                                          {3, 1, &TextMutator::word},       {0, 5, &TextMutator::type},
+                                          {3, 0, &TextMutator::jsonValue},  {3, 1, &TextMutator::dropToken},
+                                          {1, 1, &TextMutator::cut},        {1, 1, &TextMutator::bytes},
+                                          {14, 14, &TextMutator::field},    {0, 24, &TextMutator::operand},
+                                          {0, 16, &TextMutator::op}};
+    auto weightOf = [&](const Change &change) { return language_ == Language::Json ? change.json : change.mlir; };
     size_t total = 0;
     for (const Change &change : kChanges)
-      total += change.weight;
+      total += weightOf(change);
     for (int attempt = 0; attempt < 50; ++attempt) {
       size_t choice = random_.below(total);
       const Change *change = kChanges;
-      while (choice >= change->weight)
-        choice -= (change++)->weight;
+      while (choice >= weightOf(*change))
+        choice -= weightOf(*change++);
       if (std::string what = (this->*change->make)(); !what.empty())
         return what;
     }
