@@ -33,7 +33,7 @@ struct Arguments {
   uint64_t seed = 1;
   size_t mutants = 400;
   std::optional<size_t> only; ///< The number of one mutant.
-  std::string out = "mutants";
+  std::string out = "mutants", log;
   HuntOptions hunt;
   size_t maxFindings = 100;
 };
@@ -75,10 +75,14 @@ private:
 /// Counts verdicts, and writes findings to their folders.
 class Report {
 public:
-  explicit Report(const Arguments &arguments) : arguments_(arguments) {}
+  explicit Report(const Arguments &arguments) : arguments_(arguments), log_(arguments.log) {}
 
   void add(const Mutants::Mutant &mutant, const Verdict &verdict) {
     ++counts_[mutant.original->kind][verdict.kind];
+    if (!arguments_.log.empty())
+      log_ << mutant.original->kind << " " << mutant.number << " " << name(verdict.kind) << ": "
+           << verdict.message.substr(0, verdict.message.find('\n')) << " <- " << mutant.original->name << ": "
+           << mutant.what << "\n";
     if (!verdict.isFinding())
       return;
     ++findings_;
@@ -121,6 +125,7 @@ public:
 
 private:
   const Arguments &arguments_;
+  std::ofstream log_;
   std::map<std::string, std::map<Verdict::Kind, size_t>> counts_;
   size_t findings_ = 0;
 };
@@ -205,6 +210,7 @@ int main(int argc, char **argv) {
   app.add_option("--mutants", arguments.mutants, "how many, over all kinds")->capture_default_str();
   app.add_option("--only", arguments.only, "mutant of this number alone, of each kind");
   app.add_option("--out", arguments.out, "folder for what is found")->capture_default_str();
+  app.add_option("--log", arguments.log, "a line for every mutant: its verdict, and what was changed");
   app.add_option("--hang", arguments.hunt.hangSeconds, "seconds after which a mutant hangs")->capture_default_str();
   bool test = false;
   app.add_flag("--self-test", test, "show that each way to fail is found");

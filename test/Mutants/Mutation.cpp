@@ -6,7 +6,7 @@
 //===----------------------------------------------------------------------===//
 
 #include "Mutation.h"
-#include "Tokens.h"
+#include "TypedValues.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -55,23 +55,26 @@ public:
 
   std::string run() {
     struct Change {
-      unsigned weight;
+      unsigned json, mlir; ///< Weights: most changes of a module at random are none that its parser lets through.
       std::string (TextMutator::*make)();
     };
-    static constexpr Change kChanges[] = {{10, &TextMutator::number},    {12, &TextMutator::exchangeToken},
-                                          {4, &TextMutator::swapTokens}, {8, &TextMutator::element},
-                                          {6, &TextMutator::line},       {5, &TextMutator::string},
-                                          {3, &TextMutator::word},       {5, &TextMutator::type},
-                                          {3, &TextMutator::jsonValue},  {3, &TextMutator::dropToken},
-                                          {1, &TextMutator::cut},        {1, &TextMutator::bytes}};
+    static constexpr Change kChanges[] = {{10, 8, &TextMutator::number},    {12, 8, &TextMutator::exchangeToken},
+                                          {4, 2, &TextMutator::swapTokens}, {8, 6, &TextMutator::element},
+                                          {6, 6, &TextMutator::line},       {5, 2, &TextMutator::string},
+                                          {3, 1, &TextMutator::word},       {0, 5, &TextMutator::type},
+                                          {3, 0, &TextMutator::jsonValue},  {3, 1, &TextMutator::dropToken},
+                                          {1, 1, &TextMutator::cut},        {1, 1, &TextMutator::bytes},
+                                          {14, 14, &TextMutator::field},    {0, 24, &TextMutator::operand},
+                                          {0, 16, &TextMutator::op}};
+    auto weightOf = [&](const Change &change) { return language_ == Language::Json ? change.json : change.mlir; };
     size_t total = 0;
     for (const Change &change : kChanges)
-      total += change.weight;
+      total += weightOf(change);
     for (int attempt = 0; attempt < 50; ++attempt) {
       size_t choice = random_.below(total);
       const Change *change = kChanges;
-      while (choice >= change->weight)
-        choice -= (change++)->weight;
+      while (choice >= weightOf(*change))
+        choice -= weightOf(*change++);
       if (std::string what = (this->*change->make)(); !what.empty())
         return what;
     }
@@ -226,6 +229,46 @@ private:
     const std::string other = others[random_.below(others.size())];
     text_.replace(field.value.begin, old.size(), other);
     return key + ": " + brief(old) + " becomes " + brief(other);
+  }
+
+  /// An operand becomes another value of its type in the function.
+  std::string operand() {
+    if (language_ != Language::Mlir)
+      return {};
+    const std::vector<TypedValue> values = findTypedValues(text_);
+    if (values.empty())
+      return {};
+    const TypedValue &chosen = values[random_.below(values.size())];
+    const std::string old = textOf(chosen.value);
+    std::vector<std::string> others;
+    for (const TypedValue &each : values)
+      if (each.function == chosen.function && each.type == chosen.type && textOf(each.value) != old)
+        others.push_back(textOf(each.value));
+    if (others.empty())
+      return {};
+    const std::string other = others[random_.below(others.size())];
+    text_.replace(chosen.value.begin, old.size(), other);
+    return "operand " + old + " becomes " + other;
+  }
+
+  /// An op, or the callee of a call, becomes another one with the same types.
+  std::string op() {
+    if (language_ != Language::Mlir)
+      return {};
+    const std::vector<TypedOp> ops = findTypedOps(text_);
+    if (ops.empty())
+      return {};
+    const TypedOp &chosen = ops[random_.below(ops.size())];
+    const std::string old = textOf(chosen.name);
+    std::vector<std::string> others;
+    for (const TypedOp &each : ops)
+      if (each.signature == chosen.signature && textOf(each.name) != old)
+        others.push_back(textOf(each.name));
+    if (others.empty())
+      return {};
+    const std::string other = others[random_.below(others.size())];
+    text_.replace(chosen.name.begin, old.size(), other);
+    return old + " becomes " + other;
   }
 
   std::string line() {

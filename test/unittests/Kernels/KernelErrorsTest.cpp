@@ -11,6 +11,8 @@
 
 #include "test/Conformance/kernels/KernelRunner.h"
 
+#include "modelpar/PlanFormat/Contracts.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -193,6 +195,15 @@ TEST(KernelRegistryTest, EveryOpIsThere) {
                          "token_loss_grad",
                          "unpack"})
     EXPECT_THAT(ops, testing::Contains(op));
+}
+
+TEST(KernelErrors, EveryKernelHasAContract) {
+  // Without one the plan verifier lets any operands through.
+  KernelRegistry registry;
+  registerCpuKernels(registry);
+  EXPECT_GT(registry.ops("cpu").size(), 20u);
+  for (const std::string &op : registry.ops("cpu"))
+    EXPECT_TRUE(planformat::hasContract(op)) << op;
 }
 
 } // namespace
