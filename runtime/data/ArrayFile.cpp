@@ -48,7 +48,6 @@ public:
 
   Status fill(const planformat::Input &input, int64_t step, int64_t, const TensorView &view) override {
     Array array = arrays_.find(input.name)->second;
-    const StoredOrder order(plan_, input);
     if (!array)
       return fillPositions(view);
     const bool batch = input.batchDim >= 0, integers = isIntegerType(view.dtype), targets = input.role == "targets";
