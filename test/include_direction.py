@@ -11,6 +11,7 @@ import sys
 PLAIN = ["modelpar/Sharding", "modelpar/Json"]
 ALLOWED = {
     "Json": [],
+    "Files": [],
     "Sharding": [],
     "Memory": ["modelpar/Sharding"],
     "Schedule": ["modelpar/Sharding"],
@@ -27,14 +28,14 @@ ALLOWED = {
     "Target": PLAIN + ["modelpar/Dialect/NN"],
     "Target/PlanJSON": PLAIN + ["modelpar/Dialect", "modelpar/PlanFormat"],
     "Pipelines": ["modelpar/"],
-    "runtime/base": [],
+    "runtime/base": ["modelpar/Files"],
     "runtime/device": ["runtime/base"],
     "runtime/comm": ["modelpar/Sharding", "modelpar/PlanFormat", "runtime/base", "runtime/device"],
     "runtime/kernels": ["modelpar/Sharding", "modelpar/PlanFormat", "runtime/base", "runtime/device", "runtime/comm"],
     "runtime/executor": ["modelpar/Sharding", "modelpar/PlanFormat", "runtime/base", "runtime/device", "runtime/comm", "runtime/kernels"],
     "runtime/checkpoint": PLAIN + ["modelpar/PlanFormat", "runtime/base", "runtime/executor", "runtime/kernels"],
     "runtime/data": PLAIN + ["modelpar/PlanFormat", "runtime/base", "runtime/executor", "runtime/checkpoint", "runtime/kernels"],
-    "runtime/training": PLAIN + ["modelpar/PlanFormat", "runtime/"],
+    "runtime/training": PLAIN + ["modelpar/Files", "modelpar/PlanFormat", "runtime/"],
 }
 RUNTIME_FORBIDDEN = re.compile(r"^(mlir|llvm)/")
 INCLUDE = re.compile(r'^\s*#\s*include\s+[<"]([^">]+)[">]', re.M)

@@ -19,3 +19,5 @@ config.substitutions.append(("%src", config.modelpar_source))
 config.substitutions.append(("%python", config.python))
 if os.path.exists(os.path.join(config.modelpar_build, "bin", "modelpar-run")):
     config.available_features.add("runtime")
+if config.onednn:
+    config.available_features.add("onednn")

@@ -78,10 +78,7 @@ public:
       result.flops = std::max(result.flops, cost.flops);
       for (const auto &[axis, bytes] : cost.sent)
         sent[axis] = std::max(sent[axis], bytes);
-      int64_t memory = stage.arenaBytes;
-      for (const MemoryItem &item : stage.reserved)
-        memory += item.bytes;
-      result.peakMemoryByStage.push_back(memory);
+      result.peakMemoryByStage.push_back(bytesPerRank(stage));
     }
     result.stepSeconds = schedule::replay(schedules(), times).makespan;
     for (const auto &[axis, bytes] : sent)

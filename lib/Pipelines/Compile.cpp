@@ -11,6 +11,8 @@
 #include "ModuleFacts.h"
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/Dialect/Dist/IR/Dist.h"
+#include "modelpar/Files/OutputFiles.h"
+#include "modelpar/Pipelines/DeviceMemory.h"
 #include "modelpar/Pipelines/MeshChoice.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
@@ -24,7 +26,6 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 
 namespace modelpar::pipelines {
 
@@ -49,7 +50,8 @@ public:
 
   bool run(const std::string &text) {
     const auto start = std::chrono::steady_clock::now();
-    if (!checkValues(options_, result_.errors) || !load(text) || !chooseCluster() || !choosePlacement() || !runPhases())
+    if (!checkValues(options_, result_.errors) || !load(text) || !verifyLoaded() || !chooseCluster() ||
+        !choosePlacement() || !runPhases())
       return false;
     if (options_.compileTo != Phase::Plan) {
       result_.ir = print();
@@ -203,8 +205,6 @@ bool Compilation::runPhases() {
   if (options_.compileTo < phase_)
     return fail("--compile-to=" + std::string(name(options_.compileTo)) +
                 " comes before --compile-from=" + std::string(name(phase_)));
-  if (!verifyLoaded())
-    return false;
   if (phase_ == Phase::Import)
     noteModelFlops(*module_);
   if (!dump(phase_))
@@ -234,16 +234,19 @@ std::string Compilation::print() {
   return text;
 }
 
+static std::string dumpPath(const CompileOptions &options, Phase phase) {
+  return options.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) +
+         ".mlir";
+}
+
 bool Compilation::dump(Phase phase) {
   if (options_.dumpPhasesTo.empty())
     return true;
-  std::error_code error;
-  std::filesystem::create_directories(options_.dumpPhasesTo, error);
-  const std::string path =
-      options_.dumpPhasesTo + "/" + std::to_string(static_cast<int>(phase)) + "." + std::string(name(phase)) + ".mlir";
-  std::ofstream file(path);
-  file << print();
-  return file.good() || fail("cannot write " + path);
+  std::error_code ignored; // The file cannot be written then.
+  std::filesystem::create_directories(options_.dumpPhasesTo, ignored);
+  files::OutputFiles files;
+  std::string error;
+  return (files.add(dumpPath(options_, phase), print(), error) && files.commit(error)) || fail(error);
 }
 
 bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_point start) {
@@ -262,6 +265,8 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
       result_.errors.push_back("plan: " + violation.toString());
   if (!result_.errors.empty())
     return false;
+  if (std::string memory = checkDeviceMemory(plan, cluster_); !memory.empty())
+    result_.warnings.push_back(std::move(memory));
   const SummaryFacts facts = summaryFacts(*module_);
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
@@ -273,6 +278,16 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
 }
 
 } // namespace
+
+std::vector<std::string> dumpedFiles(const CompileOptions &options) {
+  std::vector<std::string> paths;
+  const Phase first = options.compileFrom.value_or(Phase::Import);
+  for (Phase phase : kPhases)
+    if (!options.dumpPhasesTo.empty() && (phase == first || (phase > first && phase < Phase::Plan)) &&
+        phase <= options.compileTo)
+      paths.push_back(dumpPath(options, phase));
+  return paths;
+}
 
 CompileResult compile(const std::string &modelText, const CompileOptions &options) {
   CompileResult result;

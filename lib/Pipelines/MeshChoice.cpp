@@ -144,6 +144,14 @@ bool chooseMesh(int64_t worldSize, int64_t globalBatch, bool hasSequence, const 
   const int64_t wanted = choice.pp > 1 ? std::min(share, kMicroBatchesPerStage * choice.pp) : 1;
   choice.numMicroBatches = ceilDiv(share, pins.microBatch.value_or(ceilDiv(share, wanted)));
   choice.microBatch = ceilDiv(share, choice.numMicroBatches);
+  if (choice.numMicroBatches > kMaxMicroBatches) {
+    errors.push_back(
+        (pins.microBatch ? "--micro-batch=" + std::to_string(*pins.microBatch) : "--pp=" + std::to_string(choice.pp)) +
+        " cuts a data-parallel rank's share of " + std::to_string(share) + " samples into " +
+        std::to_string(choice.numMicroBatches) + " micro-batches, expected at most " +
+        std::to_string(kMaxMicroBatches));
+    return false;
+  }
   return true;
 }
 

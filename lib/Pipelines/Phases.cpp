@@ -39,10 +39,29 @@ std::optional<Phase> parsePhase(std::string_view text) {
 }
 
 void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
-  if (phase == Phase::Differentiated)
+  // Whatever looks at a module multiplies its extents.
+  manager.addPass(nn::createVerifyTensors());
+  switch (phase) {
+  case Phase::Import:
+  case Phase::Plan: // Has a verifier of its own (PlanFormat).
+    return;
+  case Phase::Differentiated:
     manager.addPass(nn::createVerifyDifferentiated());
-  else if (phase == Phase::Partitioned)
+    return;
+  case Phase::Sharded:
+    manager.addPass(dist::createVerifySharded());
+    manager.addPass(nn::createVerifyDifferentiated()); // Decisions are attributes: the step is what it was.
+    return;
+  case Phase::Partitioned:
     manager.addPass(dist::createVerifyPartitioned());
+    return;
+  case Phase::Staged:
+    manager.addPass(createVerifyStaged());
+    return;
+  case Phase::Scheduled:
+    manager.addPass(plan::createVerifyScheduled());
+    return;
+  }
 }
 
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
@@ -73,6 +92,8 @@ static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options
   for (const std::string &pin : options.pins)
     placement.pins.push_back(pin);
   manager.addPass(dist::createDistAssignPlacements(std::move(placement)));
+  if (options.verify)
+    addPhaseVerifier(manager, Phase::Sharded);
 }
 
 static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &options) {
@@ -104,6 +125,8 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     manager.addPass(dist::createDistLowerRing());
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
     manager.addPass(createDistStage());
+    if (options.verify)
+      addPhaseVerifier(manager, Phase::Staged);
     return;
   case Phase::Scheduled:
     // Values become buffers, ops become instructions on streams.
@@ -114,6 +137,8 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     manager.addPass(plan::createPlanInsertEvents());
     // The order is final, so lifetimes are: every buffer gets its offset.
     manager.addPass(plan::createPlanAllocate());
+    if (options.verify)
+      addPhaseVerifier(manager, Phase::Scheduled);
     return;
   }
 }

@@ -8,8 +8,10 @@
 #include "Summary.h"
 
 #include "modelpar/CostModel/Cost.h"
+#include "modelpar/Files/StandardStreams.h"
 #include "modelpar/Json/Json.h"
 #include "modelpar/Pipelines/Compile.h"
+#include "modelpar/Pipelines/NamePatterns.h"
 
 #include <cstdio>
 
@@ -64,6 +66,7 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   object["peak_memory_bytes"] = json::Value::array();
   for (const planformat::Stage &stage : plan.stages)
     object["peak_memory_bytes"].push_back(stage.arenaBytes);
+  object["device_memory_bytes"] = cluster.memoryBytes;
   object["communication_bytes"] = json::Value::object();
   for (const auto &[axis, bytes] : prediction.communicationBytesByAxis)
     object["communication_bytes"][axis] = bytes;
@@ -99,6 +102,13 @@ static std::string mebibytes(int64_t bytes) {
   return text;
 }
 
+static std::string explainShape(const Plan &plan, const planformat::Parameter &parameter) {
+  std::string text;
+  for (int64_t extent : plan.types[parameter.type].shape)
+    text += (text.empty() ? "" : "x") + std::to_string(extent);
+  return text.empty() ? "scalar" : text;
+}
+
 static std::string explainSharding(const Plan &plan, const planformat::Parameter &parameter) {
   std::string text = "[";
   const planformat::TensorType &type = plan.types[parameter.type];
@@ -106,8 +116,11 @@ static std::string explainSharding(const Plan &plan, const planformat::Parameter
     text += dim ? ", " : "";
     if (type.sharding.dims[dim].empty())
       text += "-";
-    for (size_t i = 0; i < type.sharding.dims[dim].size(); ++i)
-      text += (i ? "·" : "") + type.sharding.dims[dim][i].name;
+    for (size_t i = 0; i < type.sharding.dims[dim].size(); ++i) {
+      std::string axis = sharding::toString(type.sharding.dims[dim][i], &plan.mesh); // With its part, if it is not all.
+      std::erase(axis, '"');
+      text += (i ? "·" : "") + axis;
+    }
   }
   return text + "]";
 }
@@ -137,9 +150,13 @@ std::string explain(const Plan &plan) {
               mebibytes(item.bytes) + "\n";
   }
   text += "parameters:\n";
+  std::vector<NamedProperty> parameters;
   for (const planformat::Parameter &parameter : plan.parameters)
-    text += "  " + parameter.name + " " + explainSharding(plan, parameter) + explainStages(plan, parameter) + "\n";
-  return text;
+    parameters.push_back({parameter.name, explainShape(plan, parameter) + " " + explainSharding(plan, parameter) +
+                                              explainStages(plan, parameter)});
+  for (const NamePattern &pattern : condenseNames(parameters))
+    text += "  " + pattern.pattern + " " + pattern.property + "\n";
+  return files::printable(text);
 }
 
 } // namespace modelpar::pipelines

@@ -54,4 +54,12 @@ int64_t maxShardBytes(const TensorType &type) {
   return bytes;
 }
 
+int64_t bytesPerRank(const Stage &stage) {
+  int64_t bytes = stage.arenaBytes;
+  for (const MemoryItem &item : stage.reserved)
+    if (__builtin_add_overflow(bytes, item.bytes, &bytes))
+      return std::numeric_limits<int64_t>::max();
+  return bytes;
+}
+
 } // namespace modelpar::planformat

@@ -249,21 +249,22 @@ private:
     return a == b || nodes_[b].before[nodes_[a].stream] > nodes_[a].position;
   }
 
-  /// Within one instruction an output may have an input's place where it is declared as its alias (in place); nothing
-  /// else overlaps.
+  /// Within one instruction an output may have an input's place where it is declared as its alias (in place), in a
+  /// collective that of its own input of an all_reduce; nothing else overlaps.
   void selfOverlap(int32_t frame, int32_t index, const Instruction &i) {
     struct Access {
       Place place;
       bool write;
+      size_t index;
     };
     std::vector<Access> accesses;
     const std::vector<Place> &places = frames_[frame].places;
-    for (ValueId v : i.inputs)
-      accesses.push_back({places[v], false});
-    for (ValueId v : i.outputs)
-      accesses.push_back({places[v], true});
+    for (size_t n = 0; n < i.inputs.size(); ++n)
+      accesses.push_back({places[i.inputs[n]], false, n});
+    for (size_t n = 0; n < i.outputs.size(); ++n)
+      accesses.push_back({places[i.outputs[n]], true, n});
     if (i.workspace >= 0)
-      accesses.push_back({scratch(frame, i), true});
+      accesses.push_back({scratch(frame, i), true, 0});
     std::erase_if(accesses, [](const Access &a) { return a.place.begin == a.place.end; });
     std::sort(accesses.begin(), accesses.end(),
               [](const Access &a, const Access &b) { return a.place.begin < b.place.begin; });
@@ -271,7 +272,8 @@ private:
       for (size_t b = a + 1; b < accesses.size() && accesses[b].place.begin < accesses[a].place.end; ++b) {
         const Access &x = accesses[a], &y = accesses[b];
         const Place &in = x.write ? y.place : x.place, &out = x.write ? x.place : y.place;
-        bool inPlace = x.write != y.write && in.begin == out.begin && sameFamily(in.identity, out.identity);
+        const bool pairs = i.kind != Instruction::Kind::Collective || (i.op == "all_reduce" && x.index == y.index);
+        bool inPlace = pairs && x.write != y.write && in.begin == out.begin && sameFamily(in.identity, out.identity);
         if ((x.write || y.write) && !inPlace)
           findings_.add(at(frame, index), "an output or the workspace (" + valueText(out.identity) +
                                               ") overlaps another operand (" + valueText(in.identity) +

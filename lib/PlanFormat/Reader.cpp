@@ -211,6 +211,7 @@ private:
     else if (o.has("range"))
       o.error("range", "expected two numbers, low and high");
     input.dimNames = o.strings("dim_names");
+    input.batchDim = optionalId(o, "batch_dim", -1);
     return input;
   }
 
@@ -218,6 +219,7 @@ private:
     Parameter parameter;
     parameter.name = o.string("name");
     parameter.checkpointName = o.string("checkpoint_name");
+    parameter.aliases = o.optionalStrings("checkpoint_aliases").value_or(std::vector<std::string>());
     parameter.checkpointShape = o.integers("checkpoint_shape", 0);
     parameter.type = id(o, "type");
     const json::Value &init = o.array("init");
@@ -227,6 +229,7 @@ private:
       parameter.init = {init[0].get<std::string>(), *a, *b};
     else if (o.has("init"))
       o.error("init", "expected a kind and two numbers");
+    parameter.zeroRow = o.optionalInteger("zero_row", 0).value_or(-1);
     parameter.weightDecay = o.boolean("weight_decay");
     parameter.stage = id(o, "stage");
     parameter.value = id(o, "value", -1);

@@ -103,12 +103,24 @@ private:
       else if (!input.dimNames.empty() && input.dimNames.size() != plan_.types[input.type].shape.size())
         add(where, "has " + std::to_string(input.dimNames.size()) + " dim_names, expected " +
                        std::to_string(plan_.types[input.type].shape.size()));
+      else
+        batch(input, where);
       if (input.role != "tokens" && input.role != "targets" && input.role != "positions" && input.role != "scalars" &&
           input.role != "data")
         add(where, "role is '" + input.role + "', expected tokens, targets, positions, scalars or data");
       if (!(input.rangeLow <= input.rangeHigh))
         add(where, "range is empty");
     }
+  }
+
+  /// The batch of an input whose type is known to be one.
+  void batch(const Input &input, const std::string &where) {
+    const std::vector<int64_t> &shape = plan_.types[input.type].shape;
+    if (input.batchDim != -1 && !inside(input.batchDim, shape.size()))
+      add(where, "batch_dim is " + range(input.batchDim, shape.size()));
+    else if (input.batchDim != -1 && shape[input.batchDim] != plan_.globalBatch)
+      add(where, "batch_dim " + std::to_string(input.batchDim) + " has size " + std::to_string(shape[input.batchDim]) +
+                     ", expected the global batch of " + std::to_string(plan_.globalBatch));
   }
 
   /// `stage` is null for blocks.

@@ -113,6 +113,9 @@ public:
     if (elements != checkpointElements)
       add("checkpoint_shape has " + std::to_string(checkpointElements) + " elements, the type " +
           std::to_string(elements));
+    const std::vector<int64_t> &shape = plan_.types[parameter_.type].shape;
+    if (const int64_t rows = shape.empty() ? 0 : shape[0]; parameter_.zeroRow >= rows)
+      add("zero_row is " + std::to_string(parameter_.zeroRow) + ", the type has " + std::to_string(rows) + " rows");
     std::set<int32_t> stages;
     for (const Replica &each : copiesOf(parameter_)) {
       if (!stages.insert(each.stage).second)

@@ -7,6 +7,7 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
+#include "modelpar/PlanFormat/Contracts.h"
 
 #include "modelpar/Sharding/AxisParts.h"
 
@@ -116,20 +117,18 @@ private:
     return ops.count(op) != 0;
   }
 
-  /// Keys and values of attention, and their gradients, are one part of the sequence: a ring passes them on in step.
-  void onePart(const Body &body, const std::vector<ValueId> &values, const std::string &where) {
-    for (ValueId value : values)
-      if (type(body, value).sharding.dims != type(body, values[0]).sharding.dims)
-        return findings_.add(where, "has keys of type " + describe(type(body, values[0])) +
-                                        " with values or gradients of type " + describe(type(body, value)) +
-                                        ", expected one sharding");
+  void contract(const Body &body, const Instruction &i, const std::string &where) {
+    std::vector<const TensorType *> inputs, outputs;
+    for (ValueId id : i.inputs)
+      inputs.push_back(&type(body, id));
+    for (ValueId id : i.outputs)
+      outputs.push_back(&type(body, id));
+    if (std::string error = contractError(i, inputs, outputs); !error.empty())
+      findings_.add(where, error);
   }
 
   void kernel(const Body &body, const Instruction &i, const std::string &where) {
-    if (i.op == "attention" && i.inputs.size() >= 3)
-      onePart(body, {i.inputs[1], i.inputs[2]}, where);
-    if (i.op == "attention_grad" && i.inputs.size() >= 4 && i.outputs.size() == 3)
-      onePart(body, {i.inputs[2], i.inputs[3], i.outputs[1], i.outputs[2]}, where);
+    contract(body, i, where);
     for (size_t n = 0; n < i.inputs.size(); ++n)
       for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
         if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
@@ -156,6 +155,8 @@ private:
       return partial.axis.name == sharding::kMicroBatchAxis && partial.kind == sharding::ReduceKind::Sum;
     });
     expected.dtype = out.dtype;
+    if (!canAccumulate(in.dtype, out.dtype))
+      findings_.add(where, "adds " + describe(in) + " into " + describe(out) + ", expected a sum in f32 or f64");
     if (expected != out)
       findings_.add(where, "adds " + describe(in) + " into " + describe(out) + ", expected " + describe(expected));
     if (plan_.mesh.has(sharding::kMicroBatchAxis) && expected.sharding.partial.size() == in.sharding.partial.size())

@@ -142,15 +142,18 @@ private:
     f.string("name", input.name).integer("type", input.type).string("role", input.role);
     f.raw("range", "[" + real(input.rangeLow) + "," + real(input.rangeHigh) + "]");
     f.raw("dim_names", list(input.dimNames, [](const std::string &dim) { return jsonString(dim); }));
-    return f.end();
+    return f.integer("batch_dim", input.batchDim, -1).end();
   }
 
   std::string print(const Parameter &parameter) {
     Fields f;
     f.string("name", parameter.name).string("checkpoint_name", parameter.checkpointName);
+    if (!parameter.aliases.empty())
+      f.raw("checkpoint_aliases", list(parameter.aliases, [](const std::string &name) { return jsonString(name); }));
     f.raw("checkpoint_shape", integers(parameter.checkpointShape)).integer("type", parameter.type);
     f.raw("init",
           "[" + jsonString(parameter.init.kind) + "," + real(parameter.init.a) + "," + real(parameter.init.b) + "]");
+    f.integer("zero_row", parameter.zeroRow, -1);
     f.raw("weight_decay", parameter.weightDecay ? "true" : "false").integer("stage", parameter.stage);
     f.integer("value", parameter.value).integer("gradient", parameter.gradient);
     f.raw("state", namedIds(parameter.state));

@@ -103,6 +103,8 @@ std::optional<std::string> validate(const OpShardingRule &rule, const Placement 
       return "factor \"" + factorName + "\" must stay whole" + (factor.whyWhole.empty() ? "" : ": " + factor.whyWhole);
     if (isMinorFactor(rule, index))
       return "factor \"" + factorName + "\" is the minor part of a dimension and must stay whole";
+    if (auto error = whyNoOrder(factor.size, axes))
+      return "factor \"" + factorName + "\" of size " + std::to_string(factor.size) + " " + *error;
     for (const AxisRef &axis : axes) {
       if (factor.kind == FactorKind::Streamed && !isStreamed(rule, placement, index, axis))
         return "factor \"" + factorName + "\" can only be split over axes of factor \"" +

@@ -93,6 +93,17 @@ SequenceOrder orderOf(int64_t size, const DimSharding &dim) {
   return {size, dim.empty() || !dim.front().balanced ? 1 : dim.front().size};
 }
 
+std::optional<std::string> whyNoOrder(int64_t size, const DimSharding &dim, const Mesh *mesh) {
+  for (const AxisRef &axis : dim)
+    if (axis.balanced && &axis != &dim.front())
+      return "is balanced over " + toString(axis, mesh) + ", which only a major axis can be";
+  const SequenceOrder order = orderOf(size, dim);
+  if (SequenceOrder::divides(size, order.parts))
+    return std::nullopt;
+  return "has no balanced split over " + toString(dim.front(), mesh) + ", expected a multiple of " +
+         std::to_string(2 * order.parts);
+}
+
 bool overlap(const AxisRef &a, const AxisRef &b) {
   if (a.name != b.name)
     return false;
@@ -136,18 +147,6 @@ void sortPartials(const Mesh &mesh, std::vector<PartialAxis> &partial) {
                    [&](const PartialAxis &a, const PartialAxis &b) { return before(mesh, a.axis, b.axis); });
 }
 
-/// What is wrong with the order of a dimension.
-static std::optional<std::string> validateOrder(const Mesh &mesh, int64_t size, const DimSharding &dim) {
-  for (const AxisRef &axis : dim)
-    if (axis.balanced && &axis != &dim.front())
-      return "only the major axis of a dimension can be balanced, found " + toString(axis, &mesh);
-  const SequenceOrder order = orderOf(size, dim);
-  if (!SequenceOrder::divides(size, order.parts))
-    return "a sequence of " + std::to_string(size) + " has no balanced split over " + toString(dim.front(), &mesh) +
-           ", expected a multiple of " + std::to_string(2 * order.parts);
-  return std::nullopt;
-}
-
 std::optional<std::string> validate(const Mesh &mesh, const std::vector<int64_t> &shape,
                                     const TensorSharding &sharding) {
   if (sharding.dims.size() != shape.size())
@@ -174,8 +173,8 @@ std::optional<std::string> validate(const Mesh &mesh, const std::vector<int64_t>
         return "a dimension is split over a subset of an axis, " + toString(axis, &mesh);
     }
   for (size_t d = 0; d < shape.size(); ++d)
-    if (auto error = validateOrder(mesh, shape[d], sharding.dims[d]))
-      return error;
+    if (auto error = whyNoOrder(shape[d], sharding.dims[d], &mesh))
+      return "a sequence of " + std::to_string(shape[d]) + " " + *error;
   for (const PartialAxis &partial : sharding.partial) {
     if (auto error = add(partial.axis))
       return error;

@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -34,6 +35,8 @@ Status Arena::map(int64_t bytes, Arena &arena) {
   if (bytes < 0)
     return Status::internal("arena of negative size " + std::to_string(bytes));
   int64_t page = ::sysconf(_SC_PAGESIZE);
+  if (bytes > std::numeric_limits<int64_t>::max() - page)
+    return Status::unavailable("no memory for an arena of " + std::to_string(bytes) + " bytes");
   int64_t mapped = std::max<int64_t>((bytes + page - 1) / page * page, page);
   void *data = ::mmap(nullptr, static_cast<size_t>(mapped), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (data == MAP_FAILED)

@@ -11,6 +11,8 @@
 
 #include "runtime/base/Log.h"
 
+#include "modelpar/Files/StandardStreams.h"
+
 #include <atomic>
 #include <cstdio>
 #include <string>
@@ -29,7 +31,7 @@ void log(LogLevel level, std::string_view message) {
     line += "warning: ";
   else if (level == LogLevel::Error)
     line += "error: ";
-  line.append(message).push_back('\n');
+  line.append(files::printable(message)).push_back('\n');
   std::fwrite(line.data(), 1, line.size(), stderr);
 }
 

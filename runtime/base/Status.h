@@ -13,6 +13,8 @@
 #ifndef MODELPAR_RUNTIME_BASE_STATUS_H
 #define MODELPAR_RUNTIME_BASE_STATUS_H
 
+#include <exception>
+#include <new>
 #include <string>
 #include <utility>
 
@@ -22,6 +24,7 @@ enum class StatusCode {
   Ok,
   InvalidInput, ///< The user's input is wrong: report it and exit with code 1.
   Unavailable,  ///< This machine or build lacks something that the request needs: exit with code 1.
+  OutOfThreads, ///< As Unavailable, for want of threads: who knows how many it takes adds that.
   Internal,     ///< A plan or kernel breaks its contract: a bug.
   Aborted       ///< Another rank failed first; its message is the one to show.
 };
@@ -44,6 +47,18 @@ private:
   StatusCode code_ = StatusCode::Ok;
   std::string message_;
 };
+
+/// body(), with what memory and the libraries throw turned into a status, whose message begins with `where`. For the
+/// outermost call of a thread.
+template <typename Body> Status withoutExceptions(Body &&body, const std::string &where = "") {
+  try {
+    return body();
+  } catch (const std::bad_alloc &) {
+    return Status::unavailable(where + "no memory");
+  } catch (const std::exception &error) {
+    return Status::internal(where + "exception: " + error.what());
+  }
+}
 
 } // namespace modelpar::runtime
 

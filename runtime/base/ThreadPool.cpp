@@ -12,6 +12,8 @@
 
 #include "runtime/base/ThreadPool.h"
 
+#include "runtime/base/Thread.h"
+
 #include <algorithm>
 
 using namespace modelpar::runtime;
@@ -43,8 +45,13 @@ template <typename Predicate> bool spinUntil(Predicate predicate) {
 } // namespace
 
 ThreadPool::ThreadPool(int numThreads) {
-  for (int i = 1; i < numThreads; ++i)
-    workers_.emplace_back([this] { work(); });
+  workers_.reserve(static_cast<size_t>(std::max(numThreads, 1))); // A thread that runs must not be lost.
+  for (int i = 1; i < numThreads && status_.ok(); ++i) {
+    std::thread worker;
+    status_ = startThread([this] { work(); }, worker);
+    if (status_.ok())
+      workers_.push_back(std::move(worker));
+  }
 }
 
 ThreadPool::~ThreadPool() {

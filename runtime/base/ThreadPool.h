@@ -8,6 +8,8 @@
 #ifndef MODELPAR_RUNTIME_BASE_THREADPOOL_H
 #define MODELPAR_RUNTIME_BASE_THREADPOOL_H
 
+#include "runtime/base/Status.h"
+
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
@@ -23,12 +25,14 @@ namespace modelpar::runtime {
 /// do not depend on the number of threads.
 class ThreadPool {
 public:
-  /// `numThreads` >= 1, the caller counted.
+  /// `numThreads` >= 1, the caller counted. See status().
   explicit ThreadPool(int numThreads);
   ~ThreadPool();
   ThreadPool(const ThreadPool &) = delete;
   ThreadPool &operator=(const ThreadPool &) = delete;
 
+  /// OutOfThreads when the system refused some of the threads; the pool works with those that there are.
+  const Status &status() const { return status_; }
   int numThreads() const { return static_cast<int>(workers_.size()) + 1; }
 
   /// Calls body(begin, end) on disjoint ranges that cover [0, count), each a multiple of `grain` long but the last.
@@ -46,6 +50,7 @@ private:
   void takeChunks();
 
   std::vector<std::thread> workers_;
+  Status status_;
   std::mutex caller_; ///< Held by the call that owns the workers.
   std::mutex mutex_;  ///< Guards sleeping and waking.
   std::condition_variable start_, done_;

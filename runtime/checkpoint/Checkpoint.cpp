@@ -41,7 +41,8 @@ Status Checkpoint::addFile(const std::string &path) {
   return {};
 }
 
-Status Checkpoint::openIndex(const std::string &indexPath) {
+/// The file of each tensor, by its path.
+static Status readIndex(const std::string &indexPath, std::map<std::string, std::string> &fileOf) {
   MappedFile map;
   MODELPAR_RETURN_IF_ERROR(MappedFile::openForReading(indexPath, map));
   json::Value value;
@@ -60,7 +61,8 @@ Status Checkpoint::openIndex(const std::string &indexPath) {
   if (errors.empty() && !weights.is_object())
     object.error("weight_map", "expected an object, found " + json::describe(weights));
   object.finish();
-  std::map<std::string, std::string> fileOf;
+  const size_t slash = indexPath.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : indexPath.substr(0, slash + 1);
   if (weights.is_object()) {
     for (const auto &item : weights.items()) {
       const std::string pointer = json::join("/weight_map", item.key());
@@ -70,36 +72,80 @@ Status Checkpoint::openIndex(const std::string &indexPath) {
         errors.add(pointer, "expected the name of a file in the same directory, found '" +
                                 item.value().get_ref<const std::string &>() + "'");
       else
-        fileOf[item.key()] = item.value().get_ref<const std::string &>();
+        fileOf[item.key()] = directory + item.value().get_ref<const std::string &>();
     }
   }
-  if (!errors.empty())
-    return Status::invalid(errors.toString(indexPath + ": "));
+  return errors.empty() ? Status() : Status::invalid(errors.toString(indexPath + ": "));
+}
 
-  size_t slash = indexPath.rfind('/');
-  std::string directory = slash == std::string::npos ? "" : indexPath.substr(0, slash + 1);
+Status Checkpoint::openIndex(const std::string &indexPath) {
+  std::map<std::string, std::string> fileOf;
+  MODELPAR_RETURN_IF_ERROR(readIndex(indexPath, fileOf));
   std::map<std::string, size_t> opened;
-  for (const auto &[tensor, fileName] : fileOf) {
-    auto [it, inserted] = opened.try_emplace(fileName, files_.size());
+  for (const auto &[tensor, path] : fileOf) {
+    auto [it, inserted] = opened.try_emplace(path, files_.size());
     if (inserted)
-      MODELPAR_RETURN_IF_ERROR(addFile(directory + fileName));
+      MODELPAR_RETURN_IF_ERROR(addFile(path));
     if (!files_[it->second].find(tensor))
-      return Status::invalid("'" + indexPath + "': tensor '" + tensor + "' is not in '" + fileName + "'");
+      return Status::invalid("'" + indexPath + "': tensor '" + tensor + "' is not in '" +
+                             path.substr(path.rfind('/') + 1) + "'");
   }
+  return {};
+}
+
+/// The name that a parameter has in a model that nothing is wrapped around. Wrappers name their inner module: those
+/// below have names that no model uses, and "module" is one in front alone.
+static std::string withoutWrappers(std::string_view name) {
+  static constexpr std::string_view kWrappers[] = {"_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"};
+  std::string plain;
+  for (size_t begin = 0, end = 0; begin <= name.size(); begin = end + 1) {
+    end = std::min(name.find('.', begin), name.size());
+    const std::string_view part = name.substr(begin, end - begin);
+    const bool last = end == name.size();
+    if (!last && (std::ranges::count(kWrappers, part) || (plain.empty() && part == "module")))
+      continue;
+    plain.append(part).append(last ? "" : ".");
+  }
+  return plain;
+}
+
+/// The file that stands for `path`: of a directory its one safetensors file, or its index.
+static Status mainFile(const std::string &path, std::string &file) {
+  file = path;
+  if (!isDirectory(path))
+    return {};
+  file = path + "/model.safetensors";
+  if (!exists(file))
+    file = path + "/model.safetensors.index.json";
+  if (!exists(file))
+    return Status::invalid("'" + path + "' has neither model.safetensors nor model.safetensors.index.json");
+  return {};
+}
+
+Status Checkpoint::listFiles(const std::string &path, std::vector<std::string> &files) {
+  std::string file;
+  MODELPAR_RETURN_IF_ERROR(mainFile(path, file));
+  files = {file};
+  if (isDirectory(path))
+    for (const char *name : {"/model.safetensors.index.json", "/config.json"})
+      if (path + name != file && exists(path + name))
+        files.push_back(path + name);
+  if (!file.ends_with(".json"))
+    return {};
+  std::map<std::string, std::string> fileOf;
+  MODELPAR_RETURN_IF_ERROR(readIndex(file, fileOf));
+  std::set<std::string> shards;
+  for (const auto &[tensor, shard] : fileOf)
+    if (shards.insert(shard).second)
+      files.push_back(shard);
   return {};
 }
 
 Status Checkpoint::open(const std::string &path, Checkpoint &checkpoint) {
   Checkpoint opened;
   opened.path_ = path;
-  std::string file = path;
-  if (isDirectory(path)) {
-    file = path + "/model.safetensors";
-    if (!exists(file))
-      file = path + "/model.safetensors.index.json";
-    if (!exists(file))
-      return Status::invalid("'" + path + "' has neither model.safetensors nor model.safetensors.index.json");
-  }
+  std::string file;
+  MODELPAR_RETURN_IF_ERROR(mainFile(path, file));
   if (file.ends_with(".json"))
     MODELPAR_RETURN_IF_ERROR(opened.openIndex(file));
   else
@@ -112,22 +158,42 @@ Status Checkpoint::open(const std::string &path, Checkpoint &checkpoint) {
                                opened.files_[it->second.first].path() + "' and in '" + opened.files_[i].path() + "'");
     }
   }
+  for (const auto &[name, place] : opened.tensors_)
+    opened.unwrapped_.try_emplace(withoutWrappers(name), place); // A second one of the name is left over, and reported.
   // The tensors live in the files' maps, whose nodes do not move with the vector that holds them.
   checkpoint = std::move(opened);
   return {};
 }
 
-static constexpr std::string_view kPrefix = "transformer.";
+const Checkpoint::Place *Checkpoint::findExactly(const std::string &name) const {
+  auto it = tensors_.find(name);
+  return it == tensors_.end() ? nullptr : &it->second;
+}
+
+const Checkpoint::Place *Checkpoint::findUnwrapped(const std::string &name) const {
+  auto it = unwrapped_.find(withoutWrappers(name));
+  return it == unwrapped_.end() ? nullptr : &it->second;
+}
 
 CheckpointTensor Checkpoint::find(const std::string &name) const {
-  auto it = tensors_.find(name);
-  if (it == tensors_.end())
-    it = name.starts_with(kPrefix) ? tensors_.find(std::string_view(name).substr(kPrefix.size()))
-                                   : tensors_.find(std::string(kPrefix) + name);
-  if (it == tensors_.end())
-    return {};
-  const auto &[file, tensor] = it->second;
-  return {tensor, files_[file].bytes(*tensor)};
+  planformat::Parameter parameter;
+  parameter.checkpointName = name;
+  return find(parameter);
+}
+
+static std::vector<std::string> namesOf(const planformat::Parameter &parameter) {
+  std::vector<std::string> names = {parameter.checkpointName};
+  names.insert(names.end(), parameter.aliases.begin(), parameter.aliases.end());
+  return names;
+}
+
+CheckpointTensor Checkpoint::find(const planformat::Parameter &parameter) const {
+  const std::vector<std::string> names = namesOf(parameter);
+  for (auto lookUp : {&Checkpoint::findExactly, &Checkpoint::findUnwrapped})
+    for (const std::string &name : names)
+      if (const Place *place = (this->*lookUp)(name))
+        return {place->second, bytes(*place)};
+  return {};
 }
 
 static std::string toString(const std::vector<int64_t> &shape) {
@@ -139,19 +205,31 @@ static std::string toString(const std::vector<int64_t> &shape) {
 
 /// Saved with models by older versions of their libraries, and computed by ours.
 static bool isBuffer(std::string_view name) {
-  return name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias") || name.ends_with(".rotary_emb.inv_freq");
+  for (std::string_view buffer : {"attn.bias", "attn.masked_bias", "rotary_emb.inv_freq"})
+    if (name == buffer || (name.ends_with(buffer) && name[name.size() - buffer.size() - 1] == '.'))
+      return true;
+  return false;
+}
+
+static bool equal(const CheckpointTensor &a, const CheckpointTensor &b) {
+  return a.tensor->type == b.tensor->type && a.tensor->shape == b.tensor->shape && std::ranges::equal(a.bytes, b.bytes);
 }
 
 Status Checkpoint::check(const std::vector<planformat::Parameter> &parameters) const {
   std::vector<std::string> problems;
-  std::set<const FileTensor *> used;
+  std::map<const FileTensor *, const planformat::Parameter *> used;
+  std::map<std::string, CheckpointTensor, std::less<>> taken; ///< By every name of the parameter that took it.
   for (const planformat::Parameter &parameter : parameters) {
-    CheckpointTensor found = find(parameter.checkpointName);
+    CheckpointTensor found = find(parameter);
     if (!found) {
       problems.push_back("missing tensor '" + parameter.checkpointName + "'");
       continue;
     }
-    used.insert(found.tensor);
+    if (auto [it, inserted] = used.emplace(found.tensor, &parameter); !inserted)
+      problems.push_back("tensor '" + found.tensor->name + "' is of parameters '" + it->second->name + "' and '" +
+                         parameter.name + "'");
+    for (const std::string &name : namesOf(parameter))
+      taken.emplace(withoutWrappers(name), found);
     if (found.tensor->shape != parameter.checkpointShape)
       problems.push_back("tensor '" + found.tensor->name + "': expected shape " + toString(parameter.checkpointShape) +
                          ", found " + toString(found.tensor->shape));
@@ -159,20 +237,15 @@ Status Checkpoint::check(const std::vector<planformat::Parameter> &parameters) c
       problems.push_back("tensor '" + found.tensor->name + "': expected F32, F16, BF16 or F64, found " +
                          std::string(name(found.tensor->type)));
   }
-  auto repeatsEmbedding = [&](const FileTensor &head, size_t file) {
-    for (std::string_view name : {"transformer.wte.weight", "model.embed_tokens.weight"}) {
-      CheckpointTensor embedding = find(std::string(name));
-      if (embedding && embedding.tensor->type == head.type && embedding.tensor->shape == head.shape &&
-          std::ranges::equal(embedding.bytes, files_[file].bytes(head)))
-        return true;
-    }
-    return false;
-  };
   for (const auto &[name, place] : tensors_) {
-    if (used.count(place.second) || isBuffer(name) ||
-        (name == "lm_head.weight" && repeatsEmbedding(*place.second, place.first)))
+    if (used.count(place.second) || isBuffer(name))
       continue;
-    problems.push_back("extra tensor '" + name + "', which the plan does not have");
+    auto second = taken.find(withoutWrappers(name));
+    if (second == taken.end())
+      problems.push_back("extra tensor '" + name + "', which the plan does not have");
+    else if (!equal(second->second, {place.second, bytes(place)}))
+      problems.push_back("tensors '" + second->second.tensor->name + "' and '" + name +
+                         "' are one parameter of the plan, and differ");
   }
   if (problems.empty())
     return {};

@@ -76,18 +76,34 @@ Status MappedFile::createForWriting(const std::string &path, uint64_t bytes, Map
   created.descriptor_ = open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (created.descriptor_ < 0)
     return systemError("create", path, errno);
+  // Nothing stays behind.
+  const auto fail = [&](const char *action, int error) {
+    unlink(path.c_str());
+    return systemError(action, path, error);
+  };
   if (bytes > 0) {
     if (int error = posix_fallocate(created.descriptor_, 0, static_cast<off_t>(bytes)))
-      return systemError("allocate space for", path, error);
+      return fail("allocate space for", error);
     void *data = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, created.descriptor_, 0);
     if (data == MAP_FAILED)
-      return systemError("map", path, errno);
+      return fail("map", errno);
     created.data_ = static_cast<std::byte *>(data);
     created.size_ = bytes;
   }
   created.writable_ = true;
   file = std::move(created);
   return {};
+}
+
+void MappedFile::release(std::span<const std::byte> part) const {
+  if (!data_ || writable_)
+    return;
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  // The map starts at a page; pages that `part` shares with its neighbours stay.
+  const size_t offset = static_cast<size_t>(part.data() - data_);
+  const size_t begin = (offset + page - 1) / page * page, end = (offset + part.size()) / page * page;
+  if (begin < end)
+    madvise(data_ + begin, end - begin, MADV_DONTNEED);
 }
 
 Status MappedFile::sync() {

@@ -34,7 +34,7 @@ public:
   /// Symbolic links are followed (model caches consist of them); anything but a regular file is refused.
   static Status openForReading(const std::string &path, MappedFile &file);
   /// Creates or truncates `path`, with its blocks allocated: a full disk is an error here and not a signal at the first
-  /// write.
+  /// write. After an error there is no such file.
   static Status createForWriting(const std::string &path, uint64_t bytes, MappedFile &file);
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
@@ -43,6 +43,8 @@ public:
     return writable_ ? std::span<std::byte>(data_, size_) : std::span<std::byte>();
   }
   const std::string &path() const { return path_; }
+  /// Gives back the memory of pages within `part` until they are looked at again; only of a file opened for reading.
+  void release(std::span<const std::byte> part) const;
   /// Forces written bytes to the disk.
   Status sync();
 

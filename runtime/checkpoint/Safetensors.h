@@ -72,6 +72,8 @@ public:
   std::span<const std::byte> bytes(const FileTensor &tensor) const {
     return data_.subspan(tensor.begin, tensor.end - tensor.begin);
   }
+  /// Gives back the memory of a part of the file (MappedFile::release).
+  void release(std::span<const std::byte> part) const { map_.release(part); }
 
 private:
   MappedFile map_;
@@ -108,6 +110,8 @@ public:
   const FileTensor *find(std::string_view name) const;
   std::span<std::byte> bytes(const FileTensor &tensor);
   Status finish();
+  /// Removes the temporary file of a writer that will not be finished, while ranks may still write.
+  void abandon() const;
 
 private:
   std::string path_, temporaryPath_;

@@ -91,8 +91,10 @@ Status SafetensorsWriter::create(const std::string &path, const std::vector<Tens
 
 SafetensorsWriter::~SafetensorsWriter() {
   if (!map_.path().empty())
-    unlink(temporaryPath_.c_str());
+    abandon();
 }
+
+void SafetensorsWriter::abandon() const { unlink(temporaryPath_.c_str()); }
 
 const FileTensor *SafetensorsWriter::find(std::string_view name) const {
   auto it = tensors_.find(name);

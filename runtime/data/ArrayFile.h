@@ -14,8 +14,9 @@
 namespace modelpar::runtime::data {
 
 /// One array per input, under its name; the first dimension counts samples, which are taken in order and from the start
-/// again. Negative targets are ignored labels. Positions may be left out. Error: everything that is missing, extra or
-/// of another shape, at once.
+/// again. An input without a batch has an array of its own shape. Negative targets are ignored labels. Positions may be
+/// left out. Error: everything that is missing, extra or of another shape, at once; then the first value of each array
+/// that is outside its input's range.
 Status createArrays(const planformat::Plan &plan, const InputRoles &roles, SafetensorsFile file,
                     std::unique_ptr<DataSource> &source);
 

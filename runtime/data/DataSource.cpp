@@ -8,6 +8,7 @@
 #include "runtime/data/DataSource.h"
 
 #include "runtime/data/ArrayFile.h"
+#include "runtime/data/FileKind.h"
 #include "runtime/data/Synthetic.h"
 #include "runtime/data/TokenFile.h"
 
@@ -32,6 +33,17 @@ bool runtime::parseDataFormat(std::string_view name, DataFormat &format) {
   return false;
 }
 
+/// An error about a file that is no safetensors file, with what it is.
+static Status withKind(const std::string &path, Status status) {
+  MappedFile map;
+  if (!MappedFile::openForReading(path, map).ok())
+    return status;
+  const std::optional<data::FileKind> kind = data::recognise(map.bytes());
+  if (!kind || kind->strength == data::FileKind::Strength::Hint || kind->format == DataFormat::Safetensors)
+    return status;
+  return Status::invalid(status.message() + "; it is " + kind->name);
+}
+
 Status runtime::createDataSource(const planformat::Plan &plan, const DataOptions &options,
                                  std::unique_ptr<DataSource> &source) {
   data::InputRoles roles;
@@ -41,7 +53,8 @@ Status runtime::createDataSource(const planformat::Plan &plan, const DataOptions
   if (options.format == DataFormat::Safetensors ||
       (options.format == DataFormat::Auto && options.path.ends_with(".safetensors"))) {
     SafetensorsFile file;
-    MODELPAR_RETURN_IF_ERROR(SafetensorsFile::open(options.path, file));
+    if (Status status = SafetensorsFile::open(options.path, file); !status.ok())
+      return withKind(options.path, std::move(status));
     return data::createArrays(plan, roles, std::move(file), source);
   }
   data::TokenFile file;

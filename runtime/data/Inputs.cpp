@@ -10,6 +10,8 @@
 #include "runtime/base/Hash.h"
 #include "runtime/checkpoint/Elements.h"
 
+#include <cmath>
+
 using namespace modelpar;
 using namespace modelpar::runtime;
 using planformat::DType;
@@ -30,17 +32,22 @@ void data::store(const TensorView &view, int64_t element, double value) {
 
 Status data::fillPositions(const TensorView &view) {
   const int last = view.rank - 1;
-  return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
-    store(view, element, last > 0 ? within % view.globalExtents[last] : sample);
+  // Samples differ only where they are along the last dimension.
+  return forEachElement(view, /*batch=*/-1, [&](int64_t element, int64_t, int64_t within) {
+    store(view, element, last < 0 ? 0 : within % view.globalExtents[last]);
     return Status();
   });
 }
 
-std::string data::describeType(const planformat::TensorType &type) {
+std::string data::describeShape(const std::vector<int64_t> &shape) {
   std::string text = "[";
-  for (size_t i = 0; i < type.shape.size(); ++i)
-    text += (i ? ", " : "") + std::to_string(type.shape[i]);
-  return text + "] of " + std::string(planformat::name(type.dtype));
+  for (size_t i = 0; i < shape.size(); ++i)
+    text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + "]";
+}
+
+std::string data::describeType(const planformat::TensorType &type) {
+  return describeShape(type.shape) + " of " + std::string(planformat::name(type.dtype));
 }
 
 Status data::sortInputs(const planformat::Plan &plan, InputRoles &roles) {
@@ -50,12 +57,18 @@ Status data::sortInputs(const planformat::Plan &plan, InputRoles &roles) {
       continue;
     const planformat::TensorType &type = plan.types[input.type];
     roles.all.push_back(&input);
-    if (input.role == "positions")
-      continue;
     auto problem = [&](const std::string &what) {
       problems += "\n  input '" + input.name + "' " + describeType(type) + ": " + what;
     };
-    if (type.shape.empty() || type.shape[0] != plan.globalBatch)
+    const bool batch = input.batchDim >= 0 && static_cast<size_t>(input.batchDim) < type.shape.size() &&
+                       type.shape[input.batchDim] == plan.globalBatch;
+    if (input.role == "positions") {
+      if (input.batchDim >= 0 && !batch)
+        problem("expected the batch of " + std::to_string(plan.globalBatch) + " as dimension " +
+                std::to_string(input.batchDim));
+      continue;
+    }
+    if (!batch || input.batchDim != 0)
       problem("expected the batch of " + std::to_string(plan.globalBatch) + " as its first dimension");
     if (input.role == "tokens") {
       if (!isIntegerType(type.dtype))
@@ -76,8 +89,17 @@ Status data::sortInputs(const planformat::Plan &plan, InputRoles &roles) {
   return {};
 }
 
-Status data::outOfRange(const planformat::Input &input, int64_t value, const std::string &where) {
-  return Status::invalid(where + " is " + std::to_string(value) + ", input '" + input.name + "' takes " +
-                         std::to_string(static_cast<int64_t>(input.rangeLow)) + " to " +
-                         std::to_string(static_cast<int64_t>(input.rangeHigh) - 1));
+data::Allowed data::allowedValues(const planformat::Input &input, DType dtype) {
+  const bool integers = isIntegerType(dtype);
+  return {input.rangeLow, integers ? std::ceil(input.rangeHigh) - 1 : input.rangeHigh,
+          integers && input.role == "targets"};
+}
+
+std::string data::outsideRange(const planformat::Input &input, DType dtype, const std::string &value) {
+  const Allowed allowed = allowedValues(input, dtype);
+  auto bound = [&](double number) {
+    return isIntegerType(dtype) ? std::to_string(static_cast<int64_t>(std::ceil(number))) : realText(number);
+  };
+  return value + ", input '" + input.name + "' takes " + bound(allowed.low) + " to " + bound(allowed.high) +
+         (allowed.negative ? " and negative labels to ignore" : "");
 }

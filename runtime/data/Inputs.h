@@ -10,6 +10,7 @@
 
 #include "runtime/base/Philox.h"
 #include "runtime/data/DataSource.h"
+#include "runtime/data/Scan.h"
 
 #include <cstring>
 
@@ -32,7 +33,7 @@ inline bool isIntegerType(planformat::DType type) {
   return type == planformat::DType::I32 || type == planformat::DType::I64;
 }
 
-/// Product of the extents behind the sample dimension.
+/// Product of the extents behind the first dimension, that of samples.
 int64_t elementsPerSample(const std::vector<int64_t> &shape);
 
 /// Stores with the view's type, rounding to nearest.
@@ -47,15 +48,18 @@ inline void store(const TensorView &view, int64_t element, int64_t value) {
 }
 
 /// Calls body(element of the view, sample, element within the sample) for all elements in the order in which they are
-/// stored, until it returns an error. Samples and elements within are those of the data, whatever the stored order.
-template <typename Body> Status forEachElement(const TensorView &view, Body &&body) {
+/// stored, until it returns an error. Dimension `batch` (-1: none) counts samples. Samples and elements within are
+/// those of the data, whatever the stored order; an input without a batch has one sample, 0.
+template <typename Body> Status forEachElement(const TensorView &view, int batch, Body &&body) {
   const int64_t count = view.numElements();
   int64_t index[kMaxRank] = {};
   for (int64_t element = 0; element < count; ++element) {
     int64_t within = 0;
-    for (int i = 1; i < view.rank; ++i)
-      within = within * view.globalExtents[i] + view.order(i).position(view.offsets[i] + index[i]);
-    MODELPAR_RETURN_IF_ERROR(body(element, view.rank ? view.order(0).position(view.offsets[0] + index[0]) : 0, within));
+    for (int i = 0; i < view.rank; ++i)
+      if (i != batch)
+        within = within * view.globalExtents[i] + view.order(i).position(view.offsets[i] + index[i]);
+    const int64_t sample = batch < 0 ? 0 : view.order(batch).position(view.offsets[batch] + index[batch]);
+    MODELPAR_RETURN_IF_ERROR(body(element, sample, within));
     for (int i = view.rank - 1; i >= 0 && ++index[i] == view.extents[i]; --i)
       index[i] = 0;
   }
@@ -71,14 +75,18 @@ struct InputRoles {
   const planformat::Input *targets = nullptr; ///< The first integer input of role "targets": its labels are counted.
   std::vector<const planformat::Input *> all;
 };
-/// Error: an input that no source can fill (unknown role, no batch dimension, tokens that are not integers), all at
-/// once.
+/// Error: an input that no source can fill (unknown role, no batch as its first dimension where positions alone may do
+/// without, tokens that are not integers), all at once.
 Status sortInputs(const planformat::Plan &plan, InputRoles &roles);
 
 /// `[8, 128] of i32`
 std::string describeType(const planformat::TensorType &type);
-/// The error for a value outside an input's range; `where` says which element of the data.
-Status outOfRange(const planformat::Input &input, int64_t value, const std::string &where);
+/// `[8, 128]`
+std::string describeShape(const std::vector<int64_t> &shape);
+/// What an input's elements may be: integers below the range's end, reals up to it.
+Allowed allowedValues(const planformat::Input &input, planformat::DType dtype);
+/// `47, input 'tokens' takes 0 to 46`: a value outside an input's range.
+std::string outsideRange(const planformat::Input &input, planformat::DType dtype, const std::string &value);
 
 } // namespace modelpar::runtime::data
 

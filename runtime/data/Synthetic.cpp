@@ -72,7 +72,7 @@ private:
     const int last = view.rank - 1;
     const int64_t length = last > 0 ? view.globalExtents[last] : 1;
     int64_t walk = -1, position = 0, state = 0; // Where the walk below stands.
-    return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
+    return forEachElement(view, input.batchDim, [&](int64_t element, int64_t sample, int64_t within) {
       int64_t row = (last > 0 ? sample * elementsPerSampleOf(view) + within : sample) / length;
       int64_t wanted = (last > 0 ? within % length : 0) + shift;
       if (row != walk || wanted < position) {
@@ -110,7 +110,7 @@ private:
     const PhiloxKey key = keyFor(seed_, input.name);
     const int64_t perSample = elementsPerSampleOf(view);
     const double low = input.rangeLow, extent = input.rangeHigh - input.rangeLow;
-    return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
+    return forEachElement(view, input.batchDim, [&](int64_t element, int64_t sample, int64_t within) {
       double value = low + extent * fraction(key, step, sample * perSample + within);
       if (isIntegerType(view.dtype))
         store(view, element, static_cast<int64_t>(std::floor(value)));
@@ -135,7 +135,7 @@ private:
   /// Real targets: a signed mean of a few features, over the target's range.
   Status fillFunction(const planformat::Input &input, int64_t step, const TensorView &view) const {
     const double middle = (input.rangeLow + input.rangeHigh) / 2, half = (input.rangeHigh - input.rangeLow) / 2;
-    return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
+    return forEachElement(view, input.batchDim, [&](int64_t element, int64_t sample, int64_t within) {
       double sum = 0;
       for (int64_t k = 0; k < kFeatures; ++k) {
         auto [index, sign] = feature(input, within, k);
@@ -149,7 +149,7 @@ private:
   /// Integer targets: in which part of its range one feature lies.
   Status fillClasses(const planformat::Input &input, int64_t step, const TensorView &view) const {
     const int64_t states = numStates(input), low = static_cast<int64_t>(input.rangeLow);
-    return forEachElement(view, [&](int64_t element, int64_t sample, int64_t within) {
+    return forEachElement(view, input.batchDim, [&](int64_t element, int64_t sample, int64_t within) {
       double value = featureValue(step, sample, feature(input, within, 0).first);
       store(view, element, low + std::min(static_cast<int64_t>(value * static_cast<double>(states)), states - 1));
       return Status();

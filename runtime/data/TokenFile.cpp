@@ -7,6 +7,8 @@
 
 #include "runtime/data/TokenFile.h"
 
+#include "runtime/data/FileKind.h"
+
 #include <algorithm>
 
 using namespace modelpar;
@@ -26,15 +28,8 @@ static uint32_t readWord(std::span<const std::byte> bytes, size_t index) {
   return word;
 }
 
-static bool hasLlmCMagic(std::span<const std::byte> bytes) {
-  return bytes.size() >= 4 && (readWord(bytes, 0) == kLlmCMagic || readWord(bytes, 0) == kLlmCMagicLlama3);
-}
-
-/// Checks an llm.c header; `width` and the tokens behind it.
+/// Checks an llm.c header whose magic number is right; `width` and the tokens behind it.
 static Status parseLlmC(std::span<const std::byte> bytes, int &width, std::span<const std::byte> &tokens) {
-  if (!hasLlmCMagic(bytes))
-    return Status::invalid("not an llm.c token file: expected magic " + std::to_string(kLlmCMagic) + " or " +
-                           std::to_string(kLlmCMagicLlama3));
   if (bytes.size() < kLlmCHeaderBytes)
     return Status::invalid("the llm.c header is cut off: " + std::to_string(bytes.size()) + " bytes, expected " +
                            std::to_string(kLlmCHeaderBytes));
@@ -53,30 +48,66 @@ static Status parseLlmC(std::span<const std::byte> bytes, int &width, std::span<
   return {};
 }
 
-Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format, TokenFile &file) {
+/// `advice` tells what else to do with the file; may be empty.
+static Status notPlainText(const std::string &where, const std::string &what, const std::string &advice) {
+  return Status::invalid(where + " is " + what + ", not plain text: " + (advice.empty() ? "" : advice + "; ") +
+                         "--data-format=text takes its bytes as they are");
+}
+
+/// A format for a file that none was named for.
+static Status detectFormat(std::span<const std::byte> bytes, const std::string &path,
+                           const std::optional<FileKind> &kind, const Release &release, DataFormat &format) {
   const std::string where = "'" + path + "'";
+  if (kind && kind->format == DataFormat::LlmC) {
+    format = DataFormat::LlmC;
+    return {};
+  }
+  if (kind && kind->strength != FileKind::Strength::Hint)
+    return notPlainText(where, kind->name, kind->advice);
+  if (path.ends_with(".bin") && !bytes.empty())
+    return Status::invalid(where + " has no header that tells its format: use --data-format=nanogpt for 16-bit tokens");
+  if (path.ends_with(".idx"))
+    return Status::invalid(where + ": Megatron index files are not supported");
+  if (std::string why = whyNotText(bytes, release); !why.empty())
+    return kind ? notPlainText(where, kind->name, kind->advice) : notPlainText(where, "binary data (" + why + ")", "");
+  format = DataFormat::Text;
+  return {};
+}
+
+/// Bare tokens have no header, so another file is told by its own.
+static Status checkBareTokens(std::span<const std::byte> bytes, const std::optional<FileKind> &kind) {
+  if (kind && kind->strength == FileKind::Strength::Sure)
+    return Status::invalid("expected bare 16-bit tokens, found " + kind->name +
+                           (kind->advice.empty() ? "" : ": " + kind->advice));
+  if (isSurelyText(bytes))
+    return Status::invalid("expected bare 16-bit tokens, found text: use --data-format=text");
+  if (bytes.size() % 2)
+    return Status::invalid(std::to_string(bytes.size()) + " bytes are not whole 16-bit tokens");
+  return {};
+}
+
+Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format, TokenFile &file,
+                        const Release &release) {
+  const std::string where = "'" + path + "'";
+  const std::optional<FileKind> kind = recognise(bytes);
   TokenFile parsed;
   parsed.path_ = path;
-  if (format == DataFormat::Auto) {
-    if (hasLlmCMagic(bytes))
-      format = DataFormat::LlmC;
-    else if (path.ends_with(".bin"))
-      return Status::invalid(where +
-                             " has no header that tells its format: use --data-format=nanogpt for 16-bit tokens");
-    else if (path.ends_with(".idx"))
-      return Status::invalid(where + ": Megatron index files are not supported");
-    else
-      format = DataFormat::Text;
-  }
+  if (format == DataFormat::Auto)
+    MODELPAR_RETURN_IF_ERROR(detectFormat(bytes, path, kind, release, format));
   if (format == DataFormat::LlmC) {
     parsed.kind_ = "llm.c tokens";
+    if (!kind || kind->format != DataFormat::LlmC)
+      return Status::invalid(where + ": not an llm.c token file: expected magic " + std::to_string(kLlmCMagic) +
+                             " or " + std::to_string(kLlmCMagicLlama3) +
+                             (kind                ? ", found " + kind->name
+                              : bytes.size() >= 4 ? ", found " + std::to_string(readWord(bytes, 0))
+                                                  : ""));
     MODELPAR_RETURN_IF_ERROR(parseLlmC(bytes, parsed.width_, parsed.tokens_).in(where));
   } else if (format == DataFormat::NanoGPT) {
     parsed.kind_ = "nanoGPT tokens";
     parsed.width_ = 2;
     parsed.tokens_ = bytes;
-    if (bytes.size() % 2)
-      return Status::invalid(where + ": " + std::to_string(bytes.size()) + " bytes are not whole 16-bit tokens");
+    MODELPAR_RETURN_IF_ERROR(checkBareTokens(bytes, kind).in(where));
   } else {
     parsed.kind_ = "text";
     parsed.tokens_ = bytes;
@@ -89,9 +120,15 @@ Status TokenFile::parse(std::span<const std::byte> bytes, const std::string &pat
 Status TokenFile::open(const std::string &path, DataFormat format, TokenFile &file) {
   MappedFile map;
   MODELPAR_RETURN_IF_ERROR(MappedFile::openForReading(path, map));
-  MODELPAR_RETURN_IF_ERROR(parse(map.bytes(), path, format, file));
+  MODELPAR_RETURN_IF_ERROR(
+      parse(map.bytes(), path, format, file, [&](std::span<const std::byte> part) { map.release(part); }));
   file.map_ = std::move(map);
   return {};
+}
+
+int64_t TokenFile::findOutside(const Allowed &allowed) const {
+  const FileType type = width_ == 1 ? FileType::U8 : width_ == 2 ? FileType::U16 : FileType::U32;
+  return data::findOutside(type, tokens_, allowed, [&](std::span<const std::byte> part) { map_.release(part); });
 }
 
 int64_t TokenFile::token(int64_t index) const {
@@ -128,25 +165,25 @@ public:
       for (int64_t column = 0; column < view.extents[1]; ++column) {
         const int64_t at = first + order.position(view.offsets[1] + column), token = file_.token(at);
         if (token < low || token >= high)
-          return outOfRange(input, token, "'" + file_.path() + "': token " + std::to_string(at));
+          return outside(input, at, "' was changed during the run: token ");
         store(view, row * view.extents[1] + column, token);
       }
     }
     return {};
   }
 
-  /// Looks at all tokens of a file of moderate size, at a sample of a larger one: most wrong vocabularies show here and
-  /// not in hour three.
+  /// Looks at all tokens once, so that none stops the run later.
   Status checkRange(const planformat::Input &input) const {
-    constexpr int64_t kLookedAt = int64_t{1} << 25;
-    const int64_t stride = std::max<int64_t>(1, file_.size() / kLookedAt);
-    for (int64_t i = 0; i < file_.size(); i += stride)
-      if (int64_t token = file_.token(i); token < input.rangeLow || token >= input.rangeHigh)
-        return outOfRange(input, token, "'" + file_.path() + "': token " + std::to_string(i));
-    return {};
+    const int64_t at = file_.findOutside(allowedValues(input, plan_.types[input.type].dtype));
+    return at < 0 ? Status() : outside(input, at, "': token ");
   }
 
 private:
+  Status outside(const planformat::Input &input, int64_t at, const std::string &what) const {
+    return Status::invalid("'" + file_.path() + what + std::to_string(at) + " is " +
+                           outsideRange(input, plan_.types[input.type].dtype, std::to_string(file_.token(at))));
+  }
+
   int64_t start(int64_t step, int64_t sample) const {
     return below(word64(philox4x32(counterFor(step, sample), key_)), file_.size() - length_);
   }
@@ -180,9 +217,9 @@ Status data::createWindows(const planformat::Plan &plan, const InputRoles &roles
     return Status::invalid("'" + file.path() + "' has " + std::to_string(file.size()) +
                            " tokens, the plan's sequences need at least " + std::to_string(length + 1));
   auto windows = std::make_unique<WindowSource>(plan, roles, std::move(file), seed);
-  MODELPAR_RETURN_IF_ERROR(windows->checkRange(*roles.tokens));
-  if (roles.targets)
-    MODELPAR_RETURN_IF_ERROR(windows->checkRange(*roles.targets));
+  for (const planformat::Input *input : roles.all)
+    if (input->role != "positions")
+      MODELPAR_RETURN_IF_ERROR(windows->checkRange(*input));
   source = std::move(windows);
   return {};
 }

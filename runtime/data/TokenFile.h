@@ -16,13 +16,17 @@ namespace modelpar::runtime::data {
 /// A sequence of little-endian unsigned tokens of one, two or four bytes in a mapped file.
 class TokenFile {
 public:
-  /// Finds out the format when it is Auto; checks magic, version and size.
+  /// Finds out the format when it is Auto; checks magic, version and size. A file that is something else (FileKind.h)
+  /// is refused, unless the format is Text: then any bytes are.
   static Status open(const std::string &path, DataFormat format, TokenFile &file);
   /// The same on bytes that the caller keeps alive.
-  static Status parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format, TokenFile &file);
+  static Status parse(std::span<const std::byte> bytes, const std::string &path, DataFormat format, TokenFile &file,
+                      const Release &release = {});
 
   int64_t size() const { return count_; }
   int64_t token(int64_t index) const;
+  /// The first token that is not allowed, or -1; reads all.
+  int64_t findOutside(const Allowed &allowed) const;
   const std::string &path() const { return path_; }
   std::string describe() const; ///< "text 'FILE', 1115394 bytes"
 

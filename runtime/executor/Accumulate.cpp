@@ -11,6 +11,8 @@
 
 #include "runtime/executor/Accumulate.h"
 
+#include "modelpar/PlanFormat/Contracts.h"
+
 #include <bit>
 
 using namespace modelpar;
@@ -42,9 +44,7 @@ void add(const TensorView &input, const TensorView &sum, bool first, ThreadPool 
 } // namespace
 
 Status modelpar::runtime::checkAccumulate(DType input, DType sum) {
-  bool fits = (sum == DType::F32 && (input == DType::F32 || input == DType::F64 || input == DType::BF16)) ||
-              (sum == DType::F64 && (input == DType::F32 || input == DType::F64));
-  if (fits)
+  if (planformat::canAccumulate(input, sum))
     return {};
   return Status::internal("cannot accumulate " + std::string(planformat::name(input)) + " into " +
                           std::string(planformat::name(sum)));

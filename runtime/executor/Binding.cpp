@@ -174,6 +174,7 @@ Status Binding::bindInstruction(BoundInstruction &bound) {
       bound.types.push_back(at(bound.body->values, id).type);
   switch (instruction.kind) {
   case Instruction::Kind::Kernel:
+    bound.scalesUpdate = instruction.op == planformat::kUpdateScaleOp && instruction.outputs.size() == 2;
     return options.registry->create(instruction, device.kind(), kernelType(plan, bound), bound.kernel);
   case Instruction::Kind::Collective:
     return bindCollective(bound);
@@ -222,7 +223,6 @@ Status Binding::bindBody(const Body &body, BoundBody &bound) {
   for (int32_t i = 0; i < body.numEvents; ++i)
     MODELPAR_RETURN_IF_ERROR(device.createEvent(bound.events.emplace_back()));
   MODELPAR_RETURN_IF_ERROR(device.createEvent(bound.fork));
-  scratch.resize(std::max<size_t>(scratch.size(), static_cast<size_t>(others.empty() ? 0 : *others.rbegin()) + 1));
   for (std::vector<TensorView> &views : scratch)
     views.resize(std::max({views.size(), numTensors, scratch[0].size()}));
   return {};
@@ -354,7 +354,43 @@ Status Binding::bindSchedule() {
   return {};
 }
 
+/// The blocks that the stage's programs call, directly or not.
+static std::vector<size_t> calledBlocks(const planformat::Plan &plan, const planformat::Stage &stage) {
+  std::vector<size_t> called;
+  std::vector<bool> used(plan.blocks.size(), false);
+  auto visit = [&](const Body &body) {
+    for (const Instruction &instruction : body.instructions)
+      if (auto index = static_cast<size_t>(instruction.block);
+          instruction.kind == Instruction::Kind::Call && !used[index]) {
+        used[index] = true;
+        called.push_back(index);
+      }
+  };
+  for (const planformat::Program &program : stage.programs)
+    visit(program.body);
+  for (size_t i = 0; i < called.size(); ++i)
+    visit(plan.blocks[called[i]]);
+  return called;
+}
+
+int64_t modelpar::runtime::numStreams(const planformat::Plan &plan, const planformat::Stage &stage) {
+  int64_t count = 1;
+  auto visit = [&](const Body &body) {
+    for (const Instruction &instruction : body.instructions)
+      count = std::max<int64_t>(count, instruction.stream + 1);
+  };
+  for (const planformat::Program &program : stage.programs)
+    visit(program.body);
+  for (size_t index : calledBlocks(plan, stage))
+    visit(plan.blocks[index]);
+  for (const planformat::ScheduleEntry &entry : stage.schedule)
+    if (entry.isExchange())
+      count = std::max<int64_t>(count, kExchangeStream + 1);
+  return count;
+}
+
 Status Binding::load() {
+  MODELPAR_RETURN_IF_ERROR(pool.status());
   MODELPAR_RETURN_IF_ERROR(findStage());
   MODELPAR_RETURN_IF_ERROR(views.build(plan, communicator.rank()));
   MODELPAR_RETURN_IF_ERROR(createGroups());
@@ -362,26 +398,13 @@ Status Binding::load() {
   MODELPAR_RETURN_IF_ERROR(device.allocate(stage->arenaBytes, arena));
   blocks.resize(plan.blocks.size());
   programs.resize(stage->programs.size());
-  // Only the blocks that this stage calls, so that a kernel missing for another stage is no error here.
-  std::vector<bool> used(blocks.size(), false);
-  std::vector<const Body *> open;
-  for (size_t i = 0; i < programs.size(); ++i) {
+  scratch.resize(static_cast<size_t>(numStreams(plan, *stage)));
+  for (size_t i = 0; i < programs.size(); ++i)
     MODELPAR_RETURN_IF_ERROR(bindBody(stage->programs[i].body, programs[i]));
-    open.push_back(&stage->programs[i].body);
-  }
-  while (!open.empty()) {
-    const Body *body = open.back();
-    open.pop_back();
-    for (const Instruction &instruction : body->instructions)
-      if (auto index = static_cast<size_t>(instruction.block);
-          instruction.kind == Instruction::Kind::Call && !used[index]) {
-        used[index] = true;
-        MODELPAR_RETURN_IF_ERROR(bindBody(plan.blocks[index], blocks[index]));
-        open.push_back(&plan.blocks[index]);
-      }
-  }
+  // Only the blocks that this stage calls, so that a kernel missing for another stage is no error here.
+  for (size_t index : calledBlocks(plan, *stage))
+    MODELPAR_RETURN_IF_ERROR(bindBody(plan.blocks[index], blocks[index]));
   MODELPAR_RETURN_IF_ERROR(bindSchedule());
-  scratch.resize(std::max<size_t>(scratch.size(), boundExchanges.empty() ? 1 : kExchangeStream + 1));
   // Queues hold a program or so: the issuing thread runs ahead of the streams, but not by a whole step.
   constexpr int64_t kMaxQueue = 4096;
   size_t longest = 64;

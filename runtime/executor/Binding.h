@@ -47,6 +47,7 @@ struct BoundInstruction {
   std::vector<Collective> collectives;      ///< Per micro-batch, or one for all.
   const planformat::Input *input = nullptr; ///< Load.
   bool first = false;                       ///< Accumulate: micro-batch 0 writes.
+  bool scalesUpdate = false;                ///< planformat::kUpdateScaleOp.
   /// "layer.forward[3] matmul (from ...)"
   std::string label() const;
 };
@@ -129,6 +130,8 @@ struct Binding {
   int64_t step = 0;
   InputProvider *inputs = nullptr;
   double scalars[planformat::kNumScalars] = {};
+  bool skipsUpdate = false; ///< Written by the stream that computes the scale.
+  int64_t updates = 0;      ///< Applied in the steps before.
 
 private:
   Status findStage();
@@ -147,8 +150,13 @@ private:
   Status addLaunch(BoundInstruction &bound, const std::vector<std::byte *> &values, int64_t instance,
                    CommandList &list);
   Status run(const Launch &launch, std::span<TensorView> tensors, int64_t microBatch, void *nativeStream);
+  /// Remembers whether this step's update is skipped.
+  Status noteUpdate(const TensorView &scale, int32_t stream);
   Status load(const Launch &launch, const TensorView &target, int64_t microBatch);
 };
+
+/// Streams that a rank of the stage has, each a thread on the CPU.
+int64_t numStreams(const planformat::Plan &plan, const planformat::Stage &stage);
 
 /// Which member of planformat::Scalar holds what, as the "scalars" input has it.
 void encodeScalars(const StepScalars &scalars, double (&target)[planformat::kNumScalars]);

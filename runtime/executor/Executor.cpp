@@ -87,6 +87,18 @@ static Status checkNumerics(std::span<const TensorView> outputs) {
   return {};
 }
 
+Status Binding::noteUpdate(const TensorView &scale, int32_t stream) {
+  alignas(double) std::byte room[sizeof(double)]; // For an f32 or an f64.
+  TensorView host = scale;
+  if (!device.hostAccessible()) {
+    host.data = room;
+    MODELPAR_RETURN_IF_ERROR(
+        streams[static_cast<size_t>(stream)]->copyToHost(room, scale.data, planformat::byteSize(scale.dtype)));
+  }
+  skipsUpdate |= scale.dtype == planformat::DType::F64 ? *host.as<const double>() == 0 : *host.as<const float>() == 0;
+  return {};
+}
+
 Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t microBatch, void *nativeStream) {
   BoundInstruction &bound = *launch.bound;
   const Instruction &instruction = *bound.instruction;
@@ -103,6 +115,8 @@ Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t
     if (options.observer && device.hostAccessible())
       MODELPAR_RETURN_IF_ERROR(options.observer->observe(instruction, args.inputs, communicator.rank()));
     MODELPAR_RETURN_IF_ERROR(bound.kernel->launch(args));
+    if (bound.scalesUpdate)
+      MODELPAR_RETURN_IF_ERROR(noteUpdate(args.outputs[1], instruction.stream));
     return options.checkNumerics && device.hostAccessible() ? checkNumerics(args.outputs) : Status();
   }
   case Instruction::Kind::Collective: {
@@ -130,7 +144,8 @@ Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStr
     tensors[i] = views.view(bound.types[i], microBatch);
     tensors[i].data = launch.pointers[i];
   }
-  Status status = stopped() ? Status::invalid("stopped as asked") : run(launch, tensors, microBatch, nativeStream);
+  Status status = stopped() ? Status::invalid("stopped as asked")
+                            : withoutExceptions([&] { return run(launch, tensors, microBatch, nativeStream); });
   if (status.ok())
     return status;
   std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) +
@@ -210,6 +225,8 @@ Status Executor::runStep(const StepScalars &scalars, InputProvider &inputs) {
   impl.step = scalars.step;
   impl.inputs = &inputs;
   encodeScalars(scalars, impl.scalars);
+  impl.scalars[static_cast<size_t>(planformat::Scalar::Update)] = static_cast<double>(impl.updates + 1);
+  impl.skipsUpdate = false;
   Status status = impl.device.status();
   for (const planformat::Buffer &buffer : impl.stage->buffers)
     if (buffer.kind == planformat::Buffer::Kind::Scalars)
@@ -227,9 +244,12 @@ Status Executor::runStep(const StepScalars &scalars, InputProvider &inputs) {
       status = end;
   if (!status.ok())
     impl.communicator.abort(status);
+  else if (!impl.skipsUpdate)
+    ++impl.updates;
   return status;
 }
 
+int64_t Executor::appliedUpdates() const { return impl_->updates; }
 const planformat::Plan &Executor::plan() const { return impl_->plan; }
 const planformat::Stage &Executor::stage() const { return *impl_->stage; }
 int Executor::stageIndex() const { return impl_->stageIndex; }

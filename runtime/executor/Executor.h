@@ -79,8 +79,12 @@ public:
   Executor &operator=(const Executor &) = delete;
 
   /// Runs the schedule once and waits for it. An error names rank, step, micro-batch and instruction; the other ranks
-  /// are aborted and the executor is of no further use.
+  /// are aborted and the executor is of no further use. Updates are counted: one that the program skips
+  /// (planformat::kUpdateScaleOp) is none.
   Status runStep(const StepScalars &scalars, InputProvider &inputs);
+
+  /// Updates that were applied so far: steps less skipped ones. The same on all ranks.
+  int64_t appliedUpdates() const;
 
   const planformat::Plan &plan() const;
   const planformat::Stage &stage() const; ///< This rank's: the coordinate along "pp".

@@ -22,11 +22,15 @@ namespace modelpar::runtime {
 struct RunRanksOptions {
   ExecutorOptions executor;
   std::optional<uint64_t> streamFuzz;        ///< --stream-fuzz
-  std::chrono::duration<double> timeout{60}; ///< --timeout, per collective
+  std::chrono::duration<double> timeout{60}; ///< --timeout: of a rank that waits for others, while
+                                             ///< none of them makes progress
   /// Called with the first error when some rank has not ended a further `timeout` after it (stuck in a kernel): end the
   /// process.
   std::function<void(const Status &)> onStuck;
 };
+
+/// Threads that runRanks starts for the plan's ranks: for each its own ones and one per stream of its stage.
+int64_t plannedThreads(const planformat::Plan &plan, int threadsPerRank);
 
 /// Calls `body(executor)` for every rank of the plan's mesh, each in its own thread, after the executor is loaded.
 /// Returns the error that came first (never Aborted when some rank has a reason of its own); the other ranks are

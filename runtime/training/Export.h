@@ -27,6 +27,8 @@ public:
   /// Called by every rank between steps, at the same step: writes the shards it owns; rank 0 gives the file its name
   /// when all have.
   Status write(Executor &executor);
+  /// Removes what was begun, when the process ends under its ranks.
+  void abandon() const { writer_.abandon(); }
 
 private:
   Content content_ = Content::Weights;

@@ -98,16 +98,16 @@ int64_t runtime::plannedHostBytes(const planformat::Plan &plan) {
   const int64_t ranksPerStage = plan.mesh.numRanks() / std::max<int64_t>(1, static_cast<int64_t>(plan.stages.size()));
   int64_t total = 0;
   for (const planformat::Stage &stage : plan.stages) {
-    int64_t bytes = stage.arenaBytes;
-    for (const planformat::MemoryItem &item : stage.reserved)
-      bytes += item.bytes;
-    total += bytes * ranksPerStage;
+    int64_t bytes = 0;
+    if (__builtin_mul_overflow(planformat::bytesPerRank(stage), ranksPerStage, &bytes) ||
+        __builtin_add_overflow(total, bytes, &total))
+      return kTooManyBytes;
   }
   return total;
 }
 
 std::string runtime::formatBytes(int64_t bytes) {
-  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+  const char *units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
   double value = static_cast<double>(bytes);
   size_t unit = 0;
   while (value >= 1024 && unit + 1 < std::size(units)) {
@@ -121,8 +121,10 @@ std::string runtime::formatBytes(int64_t bytes) {
 
 Status runtime::checkHostMemory(const planformat::Plan &plan, const HostMemory &memory) {
   const int64_t needed = plannedHostBytes(plan);
-  if (needed <= memory.availableBytes)
+  // No machine has what cannot be counted, even one whose memory is not known.
+  if (needed <= memory.availableBytes && needed < kTooManyBytes)
     return {};
-  return Status::invalid("the plan's " + std::to_string(plan.mesh.numRanks()) + " ranks need " + formatBytes(needed) +
-                         " on this host, " + formatBytes(memory.availableBytes) + " are left by " + memory.bound);
+  return Status::invalid("the plan's " + std::to_string(plan.mesh.numRanks()) + " ranks need " +
+                         (needed == kTooManyBytes ? "at least " : "") + formatBytes(needed) + " on this host, " +
+                         formatBytes(memory.availableBytes) + " are left by " + memory.bound);
 }

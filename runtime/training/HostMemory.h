@@ -11,6 +11,8 @@
 #include "modelpar/PlanFormat/Plan.h"
 #include "runtime/base/Status.h"
 
+#include <limits>
+
 namespace modelpar::runtime {
 
 struct HostMemory {
@@ -21,7 +23,9 @@ struct HostMemory {
 /// `root` is for tests.
 Status readHostMemory(HostMemory &memory, const std::string &root = "");
 
-/// What all ranks of the plan take on one host: their arenas and what is reserved beside them.
+/// A number of bytes that int64 does not hold.
+inline constexpr int64_t kTooManyBytes = std::numeric_limits<int64_t>::max();
+/// What all ranks of the plan take on one host: their arenas and what is reserved beside them. At most kTooManyBytes.
 int64_t plannedHostBytes(const planformat::Plan &plan);
 /// InvalidInput when the ranks do not fit, with both sizes.
 Status checkHostMemory(const planformat::Plan &plan, const HostMemory &memory);

@@ -58,6 +58,16 @@ void fillRandom(PhiloxKey key, int64_t first, std::span<float> values, double of
 
 } // namespace
 
+/// Zeros for the elements [first, first + values) that lie in the parameter's row of zeros.
+static void clearZeroRow(const planformat::Parameter &parameter, int64_t rowElements, int64_t first,
+                         std::span<float> values) {
+  if (parameter.zeroRow < 0)
+    return;
+  const int64_t count = static_cast<int64_t>(values.size()), row = parameter.zeroRow * rowElements - first;
+  const int64_t begin = std::clamp<int64_t>(row, 0, count), end = std::clamp<int64_t>(row + rowElements, 0, count);
+  std::ranges::fill(values.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)), 0.0f);
+}
+
 Status runtime::initialValues(const planformat::Parameter &parameter, uint64_t seed, int64_t first,
                               std::span<float> values) {
   const planformat::Initializer &init = parameter.init;
@@ -82,11 +92,14 @@ Status runtime::initialize(const planformat::Parameter &parameter, uint64_t seed
     return Status::invalid("parameter '" + parameter.name + "' has type " + std::string(planformat::name(view.dtype)) +
                            ", expected a floating-point type");
   Status status;
+  const int64_t rows = view.rank ? view.globalExtents[0] : 1, rowElements = rows ? globalElements(view) / rows : 0;
   std::array<float, 4096> chunk;
   forEachRun(view, [&](int64_t global, int64_t local, int64_t count) {
     for (int64_t done = 0; done < count && status.ok();) {
       const int64_t part = std::min<int64_t>(count - done, static_cast<int64_t>(chunk.size()));
-      status = initialValues(parameter, seed, global + done, std::span(chunk.data(), static_cast<size_t>(part)));
+      const std::span values(chunk.data(), static_cast<size_t>(part));
+      status = initialValues(parameter, seed, global + done, values);
+      clearZeroRow(parameter, rowElements, global + done, values);
       convertElements(FileType::F32, reinterpret_cast<const std::byte *>(chunk.data()), view.dtype,
                       view.as<std::byte>() + (local + done) * planformat::byteSize(view.dtype), part);
       done += part;
@@ -112,7 +125,7 @@ Status runtime::initializeParameters(Executor &executor, uint64_t seed, const Ch
       view.data = staging.data();
     }
     if (checkpoint)
-      MODELPAR_RETURN_IF_ERROR(readSlice(checkpoint->find(parameter.checkpointName), view));
+      MODELPAR_RETURN_IF_ERROR(readSlice(checkpoint->find(parameter), view));
     else
       MODELPAR_RETURN_IF_ERROR(initialize(parameter, seed, view));
     if (!staging.empty())

@@ -7,11 +7,14 @@
 
 #include "runtime/training/Metrics.h"
 
+#include "modelpar/Files/StandardStreams.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cmath>
 #include <cstring>
+#include <unistd.h>
 
 using namespace modelpar::runtime;
 
@@ -55,10 +58,11 @@ size_t modelpar::runtime::formatMetrics(const StepMetrics &metrics, std::span<ch
 }
 
 Status MetricsFile::open(const std::string &path) {
-  path_ = path;
-  file_.reset(std::fopen(path.c_str(), "we"));
+  const bool standard = files::isStandardOutput(path);
+  path_ = standard ? "standard output" : "'" + path + "'";
+  file_.reset(standard ? fdopen(dup(STDOUT_FILENO), "w") : std::fopen(path.c_str(), "we"));
   if (!file_)
-    return Status::invalid("cannot create '" + path + "': " + std::strerror(errno));
+    return Status::invalid("cannot create " + path_ + ": " + std::strerror(errno));
   std::setvbuf(file_.get(), nullptr, _IONBF, 0);
   return {};
 }
@@ -67,7 +71,13 @@ Status MetricsFile::write(const StepMetrics &metrics) {
   char line[512];
   size_t length = formatMetrics(metrics, line);
   if (std::fwrite(line, 1, length, file_.get()) != length)
-    return Status::invalid("cannot write '" + path_ + "': " + std::strerror(errno));
+    return Status::invalid("cannot write " + path_ + ": " + std::strerror(errno));
+  return {};
+}
+
+Status MetricsFile::close() {
+  if (file_ && std::fclose(file_.release()) != 0)
+    return Status::invalid("cannot write " + path_ + ": " + std::strerror(errno));
   return {};
 }
 

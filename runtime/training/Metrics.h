@@ -36,10 +36,12 @@ struct StepMetrics {
 /// not finite are null.
 size_t formatMetrics(const StepMetrics &metrics, std::span<char> buffer);
 
-/// Appends a line per step to a file that it empties first; each line is written at once.
+/// Appends a line per step to a file that it empties first ("-": to standard output); each line is written at once.
 class MetricsFile {
 public:
   Status open(const std::string &path);
+  /// After the last line: some systems tell only now that one could not be written.
+  Status close();
   bool isOpen() const { return file_ != nullptr; }
   Status write(const StepMetrics &metrics);
 
@@ -47,7 +49,7 @@ private:
   struct Close {
     void operator()(std::FILE *file) const { std::fclose(file); }
   };
-  std::string path_;
+  std::string path_; ///< As messages say it.
   std::unique_ptr<std::FILE, Close> file_;
 };
 

@@ -27,6 +27,8 @@ public:
 
   /// Called by every rank after the step that is kept; rank 0 gives the file its name when all have.
   Status finish(Executor &executor);
+  /// Removes what was begun, when the process ends under its ranks.
+  void abandon() const { writer_.abandon(); }
   Status observe(const planformat::Instruction &instruction, std::span<const TensorView> inputs, int64_t rank) override;
 
 private:

@@ -7,46 +7,68 @@
 
 #include "runtime/training/Startup.h"
 
+#include "modelpar/Files/FileUse.h"
+#include "modelpar/Files/StandardStreams.h"
 #include "modelpar/PlanFormat/Reader.h"
 #include "modelpar/PlanFormat/Verifier.h"
+#include "runtime/checkpoint/Checkpoint.h"
 #include "runtime/kernels/Kernel.h"
 
 #include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
-#include <filesystem>
+#include <tuple>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
+using files::FileUse;
 
-/// An output must not destroy an input; data is even mapped while the run writes.
-static Status checkOutputs(const TrainerOptions &options) {
-  const std::pair<const char *, const std::string *> outputs[] = {{"--metrics", &options.metricsPath},
-                                                                  {"--save-weights", &options.saveWeightsPath}};
-  const std::pair<const char *, const std::string *> inputs[] = {
-      {"the plan", &options.planPath}, {"--data", &options.data.path}, {"--init", &options.initPath}};
-  std::error_code ignored;
-  for (const auto &[output, target] : outputs) {
-    if (target->empty())
-      continue;
-    if (std::filesystem::is_directory(*target, ignored))
-      return Status::invalid(std::string(output) + ": expected a file, found the directory '" + *target + "'");
-    // Weights are renamed into place, which would replace a device file.
-    if (target == &options.saveWeightsPath && std::filesystem::exists(*target, ignored) &&
-        !std::filesystem::is_regular_file(*target, ignored))
-      return Status::invalid(std::string(output) + ": '" + *target + "' exists and is not a regular file");
-    for (const auto &[input, source] : inputs) {
-      // Weights may be trained in place: the new ones are renamed over the old when they are whole.
-      if (target == &options.saveWeightsPath && source == &options.initPath)
-        continue;
-      if (!source->empty() && std::filesystem::equivalent(*source, *target, ignored))
-        return Status::invalid(std::string(output) + ": '" + *target + "' is " + input + ", which this run reads");
-    }
-  }
-  if (!options.metricsPath.empty() && options.metricsPath == options.saveWeightsPath)
-    return Status::invalid("--metrics and --save-weights name the same file, '" + options.metricsPath + "'");
+/// The files of --init. Weights may be trained in place where the checkpoint is one file: the new ones are renamed over
+/// it when they are whole.
+static Status addCheckpoint(const std::string &path, std::vector<FileUse> &uses) {
+  std::vector<std::string> files;
+  if (!path.empty())
+    MODELPAR_RETURN_IF_ERROR(Checkpoint::listFiles(path, files));
+  for (const std::string &file : files)
+    uses.push_back({"--init", file, FileUse::Kind::Input});
+  if (!files.empty() && !files.front().ends_with(".json"))
+    (uses.end() - static_cast<ptrdiff_t>(files.size()))->replacedBy = "--save-weights";
   return {};
+}
+
+static Status checkOutputs(const TrainerOptions &options) {
+  using Kind = FileUse::Kind;
+  std::vector<FileUse> uses;
+  const auto add = [&](const char *option, const std::string &path, Kind kind) {
+    if (!path.empty())
+      uses.push_back({option, path, kind});
+  };
+  add("--metrics", options.metricsPath, Kind::Stream);
+  add("--save-weights", options.saveWeightsPath, Kind::File);
+  for (const auto &[option, path, file] :
+       {std::tuple("--dump-grads", &options.dumpGradsPath, gradientsFile(options)),
+        std::tuple("--dump-outputs", &options.dumpOutputsPath, outputsFile(options))}) {
+    add(option, *path, Kind::Directory);
+    if (!path->empty())
+      add(option, file, Kind::File);
+  }
+  if (!files::isStandardOutput(options.metricsPath))
+    uses.push_back({"standard output", "", Kind::StandardOutput});
+  uses.push_back({"standard error", "", Kind::StandardError});
+  add("the plan", options.planPath, Kind::Input);
+  add("--data", options.data.path, Kind::Input);
+  MODELPAR_RETURN_IF_ERROR(addCheckpoint(options.initPath, uses));
+  std::string error;
+  return files::checkFiles(uses, error) ? Status() : Status::invalid(error);
+}
+
+std::string runtime::gradientsFile(const TrainerOptions &options) {
+  return options.dumpGradsPath + "/gradients.safetensors";
+}
+
+std::string runtime::outputsFile(const TrainerOptions &options) {
+  return options.dumpOutputsPath + "/outputs.safetensors";
 }
 
 Status runtime::checkOptions(const TrainerOptions &options) {

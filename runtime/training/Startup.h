@@ -12,8 +12,11 @@
 
 namespace modelpar::runtime {
 
-/// Options that contradict each other, ask for what this build does not have or would overwrite an input.
+/// Options that contradict each other, ask for what this build does not have or would overwrite an input or each other.
 Status checkOptions(const TrainerOptions &options);
+/// The files in the folders of --dump-grads and --dump-outputs.
+std::string gradientsFile(const TrainerOptions &options);
+std::string outputsFile(const TrainerOptions &options);
 /// All ranks run in this process: refuses to be one of several processes that mpirun, srun or torchrun started.
 Status checkLauncher();
 /// Reads the plan, verifies it (unless told not to) and checks that it is for a device that the options allow.

@@ -12,11 +12,13 @@
 
 #include "runtime/training/Trainer.h"
 
+#include "modelpar/Files/StandardStreams.h"
 #include "runtime/base/Log.h"
 #include "runtime/executor/RunRanks.h"
 #include "runtime/training/Export.h"
 #include "runtime/training/HostMemory.h"
 #include "runtime/training/Initialize.h"
+#include "runtime/training/MemoryReport.h"
 #include "runtime/training/Metrics.h"
 #include "runtime/training/OutputFile.h"
 #include "runtime/training/Startup.h"
@@ -65,9 +67,11 @@ public:
 
 private:
   Status openOutputs();
+  void abandonOutputs() const;
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
-  Status report(StepMetrics metrics);
+  /// `skipped`: the steps without an update so far.
+  Status report(StepMetrics metrics, int64_t skipped);
   int64_t measuredPeak() const;
   void describe() const;
   void printMemory() const;
@@ -82,6 +86,7 @@ private:
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
   int64_t reporter_ = 0;     ///< The rank that reports.
+  int64_t skipped_ = 0;      ///< Steps without an update so far; the reporter's.
   int64_t unitsPerStep_ = 0; ///< Tokens of the global batch, or its samples where there are no tokens.
   std::vector<std::atomic<int64_t>> measured_; ///< By rank.
 };
@@ -109,7 +114,11 @@ Status Run::prepare() {
   ranks_.timeout = std::chrono::duration<double>(options_.timeoutSeconds);
   ranks_.executor.checkNumerics = options_.checkNumerics;
   ranks_.executor.stop = options_.stop;
-  ranks_.onStuck = options_.onStuck;
+  if (options_.onStuck)
+    ranks_.onStuck = [this](const Status &status) {
+      abandonOutputs();
+      options_.onStuck(status);
+    };
   reporter_ = findReporter(plan_.mesh);
   unitsPerStep_ = tokensPerStep(plan_) ? tokensPerStep(plan_) : plan_.globalBatch;
   measured_ = std::vector<std::atomic<int64_t>>(static_cast<size_t>(numRanks));
@@ -124,25 +133,33 @@ static Status createDirectories(const std::string &path) {
 
 /// After all checks, so that a refused run leaves existing files alone.
 Status Run::openOutputs() {
-  if (!options_.metricsPath.empty())
-    MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   if (!options_.dumpGradsPath.empty()) {
     MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpGradsPath));
-    MODELPAR_RETURN_IF_ERROR(ParameterFile::create(plan_, ParameterFile::Content::Gradients,
-                                                   options_.dumpGradsPath + "/gradients.safetensors",
-                                                   gradients_.emplace()));
+    MODELPAR_RETURN_IF_ERROR(
+        ParameterFile::create(plan_, ParameterFile::Content::Gradients, gradientsFile(options_), gradients_.emplace()));
   }
   if (!options_.dumpOutputsPath.empty()) {
     MODELPAR_RETURN_IF_ERROR(createDirectories(options_.dumpOutputsPath));
-    MODELPAR_RETURN_IF_ERROR(OutputFile::create(plan_, options_.dumpOutputsPath + "/outputs.safetensors", outputs_));
+    MODELPAR_RETURN_IF_ERROR(OutputFile::create(plan_, outputsFile(options_), outputs_));
     ranks_.executor.observer = outputs_.get();
   }
   if (!options_.saveWeightsPath.empty())
     MODELPAR_RETURN_IF_ERROR(
         ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath, weights_.emplace()));
+  // The one file that is not renamed into place comes last: an output that cannot be written leaves it alone.
+  if (!options_.metricsPath.empty())
+    MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps,
                     tokensPerStep(plan_) ? "tokens/s" : "samples/s");
   return {};
+}
+
+void Run::abandonOutputs() const {
+  for (const std::optional<ParameterFile> *file : {&gradients_, &weights_})
+    if (file->has_value())
+      (*file)->abandon();
+  if (outputs_)
+    outputs_->abandon();
 }
 
 int64_t Run::measuredPeak() const {
@@ -169,16 +186,19 @@ void Run::describe() const {
           " in all; " + data_->describe() + order);
 }
 
-Status Run::report(StepMetrics metrics) {
+Status Run::report(StepMetrics metrics, int64_t skipped) {
   metrics.tokensPerSecond = static_cast<double>(unitsPerStep_) / std::max(metrics.stepSeconds, 1e-9);
   metrics.peakMemoryBytes = measuredPeak();
   if (metrics_.isOpen())
     MODELPAR_RETURN_IF_ERROR(metrics_.write(metrics));
   progress_->report(metrics);
-  if (!std::isfinite(metrics.gradNorm)) {
+  if (skipped > skipped_) {
     progress_->finish();
-    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is not finite, so the update was skipped");
+    logWarning("step " + std::to_string(metrics.step) + ": the gradient norm is " +
+               (std::isfinite(metrics.gradNorm) ? "too large for --clip" : "not finite") +
+               ", so the update was skipped (" + std::to_string(skipped) + " so far)");
   }
+  skipped_ = skipped;
   if (options_.onStep)
     options_.onStep(metrics);
   return {};
@@ -214,7 +234,7 @@ Status Run::step(Executor &executor, int64_t step) {
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
     if (executor.rank() == reporter_)
-      MODELPAR_RETURN_IF_ERROR(report(metrics));
+      MODELPAR_RETURN_IF_ERROR(report(metrics, step - executor.appliedUpdates()));
   }
   return {};
 }
@@ -234,17 +254,10 @@ Status Run::trainRank(Executor &executor) {
 }
 
 void Run::printMemory() const {
-  for (size_t rank = 0; rank < measured_.size(); ++rank) {
-    const sharding::Coordinates coordinates = sharding::coordinatesOf(plan_.mesh, static_cast<int64_t>(rank));
-    const int64_t stage =
-        plan_.mesh.has("pp") ? sharding::coordinateAlong(plan_.mesh, coordinates, plan_.mesh.axis("pp")) : 0;
-    const int64_t planned = plan_.stages[static_cast<size_t>(stage)].arenaBytes;
-    const int64_t measured = measured_[rank].load();
-    std::printf("rank %zu: planned peak %lld bytes (%s), measured %lld bytes (%s), %.1f%%\n", rank,
-                static_cast<long long>(planned), formatBytes(planned).c_str(), static_cast<long long>(measured),
-                formatBytes(measured).c_str(),
-                planned ? 100.0 * static_cast<double>(measured) / static_cast<double>(planned) : 0.0);
-  }
+  // Standard output carries one thing.
+  std::FILE *out = files::isStandardOutput(options_.metricsPath) ? stderr : stdout;
+  std::vector<int64_t> measured(measured_.begin(), measured_.end());
+  std::fputs(memoryReport(plan_, measured).c_str(), out);
 }
 
 Status Run::execute() {
@@ -265,6 +278,9 @@ Status Run::execute() {
   Status status = runRanks(plan_, ranks_, [this](Executor &executor) { return trainRank(executor); });
   progress_->finish();
   MODELPAR_RETURN_IF_ERROR(status);
+  MODELPAR_RETURN_IF_ERROR(metrics_.close());
+  if (skipped_ > 0)
+    logWarning(std::to_string(skipped_) + " of " + std::to_string(options_.steps) + " updates were skipped");
   printMemory();
   return {};
 }
@@ -272,7 +288,9 @@ Status Run::execute() {
 } // namespace
 
 Status runtime::train(const TrainerOptions &options) {
-  Run run(options);
-  MODELPAR_RETURN_IF_ERROR(run.prepare());
-  return run.execute();
+  return withoutExceptions([&]() -> Status {
+    Run run(options);
+    MODELPAR_RETURN_IF_ERROR(run.prepare());
+    return run.execute();
+  });
 }

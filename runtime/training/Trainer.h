@@ -37,7 +37,7 @@ struct TrainerOptions {
   std::string comm = "auto";                                                ///< "auto", "local", "mpi" or "nccl"
   int threadsPerRank = 0;                                                   ///< 0: cores / ranks.
   std::optional<uint64_t> streamFuzz;
-  double timeoutSeconds = 60;
+  double timeoutSeconds = 60; ///< Of a rank that waits for others, while none of them makes progress.
   bool checkNumerics = false; ///< Stop at the first instruction with an output that is not finite.
   bool verify = true;         ///< Off only to see what a broken plan does.
   bool dryRun = false;

@@ -435,33 +435,37 @@ TEST_P(CommunicatorConformance, TimeoutNamesWhoIsMissing) {
       1.5);
   EXPECT_EQ(status.code(), StatusCode::Unavailable);
   bool inCollective =
-      status.message().find("test: all_reduce over {dp} (ranks 0, 1, 2): no arrival of rank 1 within 1.5 s") !=
-      std::string::npos;
-  bool inBarrier = status.message().find("the wrong place over all ranks: no arrival of rank 0, 2 within 1.5 s") !=
-                   std::string::npos;
+      status.message().find(
+          "test: all_reduce over {dp} (ranks 0, 1, 2): no arrival of rank 1 within 1.5 s without progress there "
+          "(--timeout=1.5); arrived: rank 0, 2") != std::string::npos;
+  bool inBarrier = status.message().find("the wrong place over all ranks: no arrival of rank 0, 2 within 1.5 s without "
+                                         "progress there (--timeout=1.5); arrived: rank 1") != std::string::npos;
   EXPECT_TRUE(inCollective || inBarrier) << status.message(); // Whichever was first to lose patience.
 }
 
-TEST_P(CommunicatorConformance, AFailedRankStopsTheOthersSoon) {
-  auto start = std::chrono::steady_clock::now();
+// Without a timeout: only the failure ends the others.
+TEST_P(CommunicatorConformance, AFailedRankStopsTheOthers) {
   std::vector<StatusCode> codes(3);
-  Status status = run(3, [&](Communicator &communicator) {
-    std::unique_ptr<Group> group;
-    MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "dp", 0, group));
-    std::vector<float> data(4);
-    Status result;
-    for (int round = 0; result.ok(); ++round) {
-      if (communicator.rank() == 1 && round == 5)
-        return Status::internal("rank 1 broke");
-      result = runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 4}}}, data, data);
-    }
-    codes[static_cast<size_t>(communicator.rank())] = result.code();
-    return result;
-  });
+  Status status = run(
+      3,
+      [&](Communicator &communicator) {
+        std::unique_ptr<Group> group;
+        MODELPAR_RETURN_IF_ERROR(communicator.createGroup({0, 1, 2}, "dp", 0, group));
+        std::vector<float> data(4);
+        Status result;
+        for (int round = 0; result.ok(); ++round) {
+          if (communicator.rank() == 1 && round == 5)
+            return Status::internal("rank 1 broke");
+          result =
+              runOne(communicator, *group, {.kind = CollectiveKind::AllReduce, .parts = {{.outer = 4}}}, data, data);
+        }
+        codes[static_cast<size_t>(communicator.rank())] = result.code();
+        return result;
+      },
+      0);
   EXPECT_EQ(status.message(), "rank 1 broke");
   EXPECT_EQ(codes[0], StatusCode::Aborted);
   EXPECT_EQ(codes[2], StatusCode::Aborted);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 TEST_P(CommunicatorConformance, AbortsAtRandomTimesLeaveNoReaderBehind) {

@@ -131,8 +131,10 @@ TEST_P(ExchangeConformance, SendingFirstOnBothSidesIsADeadlockThatEnds) {
       },
       1);
   EXPECT_EQ(status.code(), StatusCode::Unavailable);
-  bool zero = status.message() == "rank 0: send test over {pp} (ranks 0, 1): rank 1 has not come to it within 1 s";
-  bool one = status.message() == "rank 1: send test over {pp} (ranks 0, 1): rank 0 has not come to it within 1 s";
+  bool zero = status.message() == "rank 0: send test over {pp} (ranks 0, 1): rank 1 has not come to it within 1 s "
+                                  "without progress there (--timeout=1)";
+  bool one = status.message() == "rank 1: send test over {pp} (ranks 0, 1): rank 0 has not come to it within 1 s "
+                                 "without progress there (--timeout=1)";
   EXPECT_TRUE(zero || one) << status.message();
 }
 
@@ -146,21 +148,23 @@ TEST_P(ExchangeConformance, SizesMustFit) {
   EXPECT_EQ(status.message(), "rank 1: receive test over {pp} (ranks 0, 1): expected 16 bytes, rank 0 sends 12");
 }
 
-TEST_P(ExchangeConformance, AFailedRankStopsTheOthersSoon) {
-  auto start = std::chrono::steady_clock::now();
+// Without a timeout: only the failure ends the other.
+TEST_P(ExchangeConformance, AFailedRankStopsTheOthers) {
   StatusCode code = StatusCode::Ok;
-  Status status = exchangeAll(2, [&](Communicator &communicator, Group &group) -> Status {
-    if (communicator.rank() == 1)
-      return Status::internal("rank 1 broke");
-    std::vector<int> data(4);
-    Transfer one = transfer(kReceive, 1, data);
-    Status result = communicator.exchange(group, std::span(&one, 1));
-    code = result.code();
-    return result;
-  });
+  Status status = exchangeAll(
+      2,
+      [&](Communicator &communicator, Group &group) -> Status {
+        if (communicator.rank() == 1)
+          return Status::internal("rank 1 broke");
+        std::vector<int> data(4);
+        Transfer one = transfer(kReceive, 1, data);
+        Status result = communicator.exchange(group, std::span(&one, 1));
+        code = result.code();
+        return result;
+      },
+      0);
   EXPECT_EQ(status.message(), "rank 1 broke");
   EXPECT_EQ(code, StatusCode::Aborted);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 // Memory is freed as soon as exchange() returns: a peer that still read it would be seen by the address sanitizer.

@@ -14,7 +14,7 @@ import sys
 how, source, target = sys.argv[1:]
 data = pathlib.Path(source).read_bytes()
 if how == "version":
-    changed = re.sub(rb'("(?:format_)?version":\s*)1\b', rb"\g<1>999", data, count=1)
+    changed = re.sub(rb'("(?:format_)?version":\s*)\d+\b', rb"\g<1>999", data, count=1)
 elif how == "flip":
     # The last digit in the file's first half: still JSON, but not what was hashed.
     at = max(m.start() for m in re.finditer(rb"[0-8]", data[: len(data) // 2]))

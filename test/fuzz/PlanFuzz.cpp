@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   std::string content(reinterpret_cast<const char *>(data), size), error;
   Plan plan;
   (void)readPlan(content, plan, error);
-  std::string text = "{\"format_version\":1,\"content_bytes\":" + std::to_string(size) + ",\"sha256\":\"" +
+  std::string text = "{\"format_version\":2,\"content_bytes\":" + std::to_string(size) + ",\"sha256\":\"" +
                      sha256Hex(content) + "\",\n" + content;
   if (!readPlan(text, plan, error)) {
     if (error.empty())

@@ -7,8 +7,11 @@
 
 #include "Options.h"
 
+#include "modelpar/Files/StandardStreams.h"
+
 #include <CLI/CLI.hpp>
 
+using namespace modelpar;
 using namespace modelpar::pipelines;
 
 /// An option whose only supported value so far is what it would be anyway: other values are refused by name, not
@@ -30,23 +33,31 @@ static std::string commandLine(int argc, char **argv) {
   return text;
 }
 
-std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
-  Options options;
-  CompileOptions &c = options.compile;
+namespace {
+/// Options as they are spelled, where that is not how they are kept.
+struct Spelled {
   std::string dropout, sequenceParallel, from, to = "plan";
+};
+} // namespace
+
+static constexpr const char *kAbout =
+    "Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run executes. "
+    "With pass names (-nn-differentiate ...) and a .mlir file, or - for standard input, and none of the options below "
+    "but -o it works like mlir-opt.";
+
+static void addOptions(CLI::App &app, Options &options, Spelled &spelled) {
+  CompileOptions &c = options.compile;
+  auto &[dropout, sequenceParallel, from, to] = spelled;
   std::vector<std::string> phases;
   for (Phase phase : kPhases)
     phases.emplace_back(name(phase));
 
-  CLI::App app{"Compiles a model (JSON graph or Hugging Face config.json) for a cluster into a plan that modelpar-run "
-               "executes. With "
-               "pass names (-nn-differentiate ...) and a .mlir file it works like mlir-opt."};
   app.name("modelpar-opt");
   const auto positive = CLI::Range(int64_t{1}, int64_t{1} << 40);
   app.add_option("MODEL", c.modelFile, "model.json, config.json, or a .mlir file of the phase named by --compile-from")
       ->required();
   app.add_option("-o,--output", options.output,
-                 "where the plan (or with --compile-to the module) goes; - is standard output");
+                 "where the plan (or with --compile-to the module) goes; - is standard output, which takes one output");
   app.add_option("--cluster", c.cluster,
                  "cluster description, or local:N for N ranks on this machine (default: local:1)");
   app.add_option("--nodes", c.nodes, "number of nodes; overrides the cluster file")->check(positive);
@@ -84,16 +95,59 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   app.add_option("--compile-from", from, "MODEL is a module of this phase")->check(CLI::IsMember(phases));
   app.add_option("--dump-phases-to", c.dumpPhasesTo, "folder for N.phase.mlir of every phase");
   app.add_option("--summary", options.summary, "write the summary (JSON) to this file; - is standard output");
-  app.add_flag("--explain", options.explain, "print the mesh, memory and communication of the plan");
+  app.add_flag("--explain", options.explain,
+               "print the mesh, memory and communication of the plan; to standard error when -o or --summary takes "
+               "standard output");
+}
 
+bool wantsPasses(int argc, char **argv) {
+  Options ignored;
+  Spelled spelled;
+  CLI::App app;
+  addOptions(app, ignored, spelled);
+  bool module = false, passes = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string argument = argv[i];
+    const std::string name = argument.substr(0, argument.find('='));
+    if (name.size() < 2 || name[0] != '-')
+      module |= argument == "-" || argument.ends_with(".mlir");
+    else if (name == "-o")
+      i += argument == name; // Its value is no input.
+    else if (name.starts_with("--") && name != "--help" && app.get_option_no_throw(name))
+      return false;
+    else
+      passes |= name == "--show-dialects" || name == "--pass-pipeline";
+  }
+  return module || passes;
+}
+
+int fail(const std::string &message) {
+  std::cerr << files::printable("modelpar-opt: error: " + message) << "\n";
+  return 1;
+}
+
+/// What the parser cannot see: options that only a plan can serve.
+static std::string checkPlanOptions(const Options &options, const std::string &to) {
+  if (options.compile.compileTo == Phase::Plan || (!options.explain && options.summary.empty()))
+    return "";
+  return std::string(options.explain ? "--explain" : "--summary") + " describes a plan, and --compile-to=" + to +
+         " stops before it";
+}
+
+std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
+  Options options;
+  CompileOptions &c = options.compile;
+  Spelled spelled;
+  auto &[dropout, sequenceParallel, from, to] = spelled;
+  CLI::App app{kAbout};
+  addOptions(app, options, spelled);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp &help) {
     exitCode = app.exit(help);
     return std::nullopt;
   } catch (const CLI::ParseError &error) {
-    std::cerr << "modelpar-opt: error: " << error.what() << "\n";
-    exitCode = 1;
+    exitCode = fail(error.what());
     return std::nullopt;
   }
   if (!dropout.empty())
@@ -104,5 +158,9 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   if (!from.empty())
     c.compileFrom = parsePhase(from);
   c.command = commandLine(argc, argv);
+  if (const std::string error = checkPlanOptions(options, to); !error.empty()) {
+    exitCode = fail(error);
+    return std::nullopt;
+  }
   return options;
 }

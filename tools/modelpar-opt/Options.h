@@ -19,6 +19,13 @@ struct Options {
   bool explain = false;
 };
 
+/// Whether this is a command line of mlir-opt: a .mlir file or standard input, or an option of the pass manager, and no
+/// option that only a compilation has.
+bool wantsPasses(int argc, char **argv);
+
+/// Prints the error; returns the exit code.
+int fail(const std::string &message);
+
 /// Parses the command line of a compilation. Nothing: the process should end with `exitCode` (help was printed, or an
 /// error).
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode);

@@ -9,47 +9,56 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "Files.h"
 #include "Options.h"
+#include "PassDriver.h"
 
-#include "mlir/Tools/mlir-opt/MlirOptMain.h"
-#ifdef MODELPAR_TEST_PASSES
-#include "test/lib/TestPasses.h"
-#endif
+#include "modelpar/Files/FileUse.h"
+#include "modelpar/Files/OutputFiles.h"
+#include "modelpar/Files/StandardStreams.h"
 
 #include <iostream>
 
+using namespace modelpar;
 using namespace modelpar::pipelines;
 
-/// A .mlir file (or standard input) without any option of a compilation.
-static bool wantsPasses(int argc, char **argv) {
-  bool mlir = false;
-  for (int i = 1; i < argc; ++i) {
-    llvm::StringRef argument(argv[i]);
-    if (argument.starts_with("--compile-"))
-      return false;
-    mlir |= argument.ends_with(".mlir") || argument == "-" || argument == "--show-dialects" ||
-            argument.starts_with("--pass-pipeline");
-  }
-  return mlir;
+/// Messages first: the one output that standard output takes is not to be mixed with them.
+static bool explainsOnStandardError(const Options &options) {
+  return files::isStandardOutput(options.output) || files::isStandardOutput(options.summary);
 }
 
-static int fail(const std::string &message) {
-  std::cerr << "modelpar-opt: error: " << message << "\n";
-  return 1;
+static bool checkFiles(const Options &options, std::string &error) {
+  using Kind = files::FileUse::Kind;
+  const CompileOptions &c = options.compile;
+  std::vector<files::FileUse> uses = {{"the model", c.modelFile, Kind::Input}};
+  if (c.cluster && !c.cluster->starts_with("local:"))
+    uses.push_back({"--cluster", *c.cluster, Kind::Input});
+  if (!options.output.empty())
+    uses.push_back({"-o", options.output, Kind::Stream});
+  if (!options.summary.empty())
+    uses.push_back({"--summary", options.summary, Kind::Stream});
+  if (options.explain && !explainsOnStandardError(options))
+    uses.push_back({"--explain", "-", Kind::Stream});
+  if (!c.dumpPhasesTo.empty())
+    uses.push_back({"--dump-phases-to", c.dumpPhasesTo, Kind::Directory});
+  for (const std::string &path : dumpedFiles(c))
+    uses.push_back({"--dump-phases-to", path, Kind::Stream});
+  uses.push_back({"standard error", "", Kind::StandardError});
+  return files::checkFiles(uses, error);
+}
+
+static void report(const char *kind, const std::vector<std::string> &messages) {
+  for (const std::string &message : messages)
+    std::cerr << files::printable(std::string("modelpar-opt: ") + kind + ": " + message) << "\n";
 }
 
 static int compileModel(const Options &options) {
-  const std::string &path = options.compile.modelFile;
   std::string text, error;
-  if (!readFile(path, text, error))
+  if (!checkFiles(options, error) || !files::readFile(options.compile.modelFile, text, error))
     return fail(error);
 
   CompileResult result = compile(text, options.compile);
-  for (const std::string &warning : result.warnings)
-    std::cerr << "modelpar-opt: warning: " << warning << "\n";
-  for (const std::string &remark : result.remarks)
-    std::cerr << "modelpar-opt: remark: " << remark << "\n";
+  report("warning", result.warnings);
+  report("remark", result.remarks);
   // A module of another phase is wrong in every op.
   constexpr size_t kMaxErrors = 20;
   for (size_t i = 0; i < std::min(result.errors.size(), kMaxErrors); ++i)
@@ -60,29 +69,31 @@ static int compileModel(const Options &options) {
     return 1;
 
   const bool plan = options.compile.compileTo == Phase::Plan;
-  std::string output = options.output;
-  if (output.empty() && !plan)
-    output = "-";
-  OutputFiles files;
-  if ((!output.empty() && !files.add(output, plan ? result.planText : result.ir, error)) ||
-      (plan && !options.summary.empty() && !files.add(options.summary, result.summary, error)) || !files.commit(error))
+  const std::string explanation = options.explain ? explain(result.plan) : "";
+  files::OutputFiles outputs;
+  if (explainsOnStandardError(options))
+    outputs.addStandardError(explanation);
+  else if (!outputs.add("-", explanation, error))
     return fail(error);
-  if (plan && options.explain)
-    std::cout << explain(result.plan);
+  if ((!options.output.empty() && !outputs.add(options.output, plan ? result.planText : result.ir, error)) ||
+      (!options.summary.empty() && !outputs.add(options.summary, result.summary, error)) || !outputs.commit(error))
+    return fail(error);
   return 0;
 }
 
-int main(int argc, char **argv) {
-  if (wantsPasses(argc, argv)) {
-    mlir::DialectRegistry registry;
-    registerModelparDialects(registry);
-    registerModelparPasses();
-#ifdef MODELPAR_TEST_PASSES
-    modelpar::test::registerTestPasses();
-#endif
-    return mlir::asMainReturnCode(mlir::MlirOptMain(argc, argv, "modelpar optimizer driver\n", registry));
-  }
+static int run(int argc, char **argv) {
+  if (wantsPasses(argc, argv))
+    return runPasses(argc, argv);
   int exitCode = 0;
   std::optional<Options> options = parseOptions(argc, argv, exitCode);
-  return options ? compileModel(*options) : exitCode;
+  if (!options)
+    return exitCode;
+  if (options->output.empty() && options->compile.compileTo != Phase::Plan)
+    options->output = "-";
+  return compileModel(*options);
+}
+
+int main(int argc, char **argv) {
+  files::openStandardStreams();
+  return files::closeStandardStreams("modelpar-opt", run(argc, argv));
 }

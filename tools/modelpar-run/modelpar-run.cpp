@@ -10,6 +10,7 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "modelpar/Files/StandardStreams.h"
 #include "runtime/training/Trainer.h"
 
 #include <CLI/CLI.hpp>
@@ -19,6 +20,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+using namespace modelpar;
 using namespace modelpar::runtime;
 
 static constexpr int kUserError = 1, kInternalError = 2, kSignal = 128;
@@ -39,7 +41,7 @@ static void stopOnSignals() {
 }
 
 static int fail(const std::string &message, int code) {
-  std::fprintf(stderr, "modelpar-run: error: %s\n", message.c_str());
+  std::fprintf(stderr, "modelpar-run: error: %s\n", files::printable(message).c_str());
   return code;
 }
 
@@ -117,7 +119,8 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_option("--clip", o.clip, "bound of the gradients' global norm; 0: none")
       ->check(real(0, 1e30))
       ->capture_default_str();
-  app.add_option("--metrics", o.metricsPath, "a JSON object per step");
+  app.add_option("--metrics", o.metricsPath,
+                 "a JSON object per step; - is standard output, and then results go to standard error");
   app.add_option("--dump-grads", o.dumpGradsPath,
                  "directory for gradients.safetensors: every gradient after step 1, before clipping");
   app.add_option("--dump-outputs", o.dumpOutputsPath,
@@ -141,7 +144,7 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
   app.add_flag("--dry-run", o.dryRun, "check everything, print the plan's summary and memory, run nothing");
 }
 
-int main(int argc, char **argv) {
+static int run(int argc, char **argv) {
   TrainerOptions options;
   std::string format = "auto";
   std::vector<double> betas = {options.beta1, options.beta2};
@@ -171,4 +174,9 @@ int main(int argc, char **argv) {
   stopOnSignals();
   Status status = train(options);
   return status.ok() ? 0 : fail(status);
+}
+
+int main(int argc, char **argv) {
+  files::openStandardStreams();
+  return files::closeStandardStreams("modelpar-run", run(argc, argv));
 }

@@ -25,7 +25,9 @@ def ParameterUseOpInterface : OpInterface<"ParameterUseOpInterface"> {
     InterfaceMethod<"The symbol of the parameter.", "::llvm::StringRef", "getParameter", (ins)>,
     InterfaceMethod<"The value that is read (a result), written or named (an operand).",
       "::mlir::Value", "getParameterValue", (ins)>,
-    InterfaceMethod<"True when the value is the parameter's gradient.", "bool", "isGradient", (ins), [{}], [{ return false; }]>
+    InterfaceMethod<"True when the value is the parameter's gradient.", "bool", "isGradient", (ins), [{}], [{ return false; }]>,
+    InterfaceMethod<"Which tensor of the parameter: \"value\", the name of a state that an optimizer keeps, or \"gradient\".",
+      "::llvm::StringRef", "getTensorName", (ins)>
   ];
 }
 

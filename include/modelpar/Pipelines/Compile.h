@@ -55,6 +55,9 @@ struct CompileResult {
   std::string summary;   ///< The --summary object.
 };
 
+/// The files that --dump-phases-to will write.
+std::vector<std::string> dumpedFiles(const CompileOptions &options);
+
 /// Compiles `modelText`. Never throws, never exits.
 CompileResult compile(const std::string &modelText, const CompileOptions &options);
 

@@ -29,6 +29,9 @@ struct MeshChoice {
 /// How many micro-batches per pipeline stage are chosen where the batch allows: the bubble is then a fifth of the step.
 inline constexpr int64_t kMicroBatchesPerStage = 4;
 
+/// How many micro-batches a step may have: what the plan file can say.
+inline constexpr int64_t kMaxMicroBatches = int64_t{1} << 16;
+
 /// Fills what is not pinned: no pipeline and no context parallelism, data parallelism as far as the global batch goes,
 /// tensor parallelism with the rest; one micro-batch, with a pipeline kMicroBatchesPerStage for each stage.
 /// `hasSequence`: without one, cp splits the batch like dp. Errors, all at once: pins whose product cannot be the world

@@ -22,7 +22,7 @@
 namespace modelpar::planformat {
 
 /// Raised on every change of meaning or layout; a reader refuses other versions.
-inline constexpr int64_t kFormatVersion = 1;
+inline constexpr int64_t kFormatVersion = 2;
 /// Offsets of buffers and frames are multiples of this (bytes; a cache line, and enough for any vector load).
 inline constexpr int64_t kAlignment = 64;
 
@@ -185,6 +185,7 @@ struct Input {
   std::string role;                   ///< "tokens", "targets", "positions", "scalars" or "data".
   double rangeLow = 0, rangeHigh = 1; ///< Values: integers in [low, high), reals in [low, high].
   std::vector<std::string> dimNames;
+  int32_t batchDim = -1; ///< The dimension that counts samples, or -1: the same values in every sample.
 };
 
 /// How a parameter starts, a function of seed, name and global element index alone.
@@ -212,13 +213,34 @@ struct Parameter {
   BufferId value = -1, gradient = -1;                  ///< Buffers of the owner stage.
   std::vector<std::pair<std::string, BufferId>> state; ///< "exp_avg", "exp_avg_sq" for AdamW.
   std::vector<Replica> replicas;
+  std::vector<std::string> aliases; ///< Names in checkpoints that lack `checkpointName`.
+  int64_t zeroRow = -1;             ///< Of the first dimension: starts as zeros. -1: none.
 };
 /// The owner's buffers, then those of the replicas.
 std::vector<Replica> copiesOf(const Parameter &parameter);
 
-/// Where the "scalars" input keeps what changes per step (f64 each).
-enum class Scalar { Step, LearningRate, LabelCount, SeedLow, SeedHigh, Clip, Beta1, Beta2, Epsilon, WeightDecay };
+/// What a rank of the stage takes of its device: the arena and what is reserved beside it. Saturates.
+int64_t bytesPerRank(const Stage &stage);
+
+/// Where the "scalars" input keeps what changes per step (f64 each). Update: 1 + the updates applied so far, AdamW's
+/// exponent; a step whose update is skipped does not raise it.
+enum class Scalar {
+  Step,
+  LearningRate,
+  LabelCount,
+  SeedLow,
+  SeedHigh,
+  Clip,
+  Beta1,
+  Beta2,
+  Epsilon,
+  WeightDecay,
+  Update
+};
 inline constexpr int64_t kNumScalars = 16;
+/// The op whose output 1 scales the gradients of a step's update; 0 skips the update. Every rank computes it, from the
+/// same bits.
+inline constexpr const char *kUpdateScaleOp = "clip_scale";
 
 struct Plan {
   std::string tool;    ///< "modelpar-opt <version>"

@@ -55,6 +55,8 @@ std::string modifiersOf(const AxisRef &axis);
 /// The order in which a dimension of `size` that is sharded like this is stored. It belongs to the dimension: two
 /// dimensions of one op may have different ones, and a dimension that no balanced axis splits stands as it is stored.
 SequenceOrder orderOf(int64_t size, const DimSharding &dim);
+/// What is wrong with that order ("has no balanced split over ..."); nothing when it is one.
+std::optional<std::string> whyNoOrder(int64_t size, const DimSharding &dim, const Mesh *mesh = nullptr);
 
 /// True when the two are, or share, a part of the same axis.
 bool overlap(const AxisRef &a, const AxisRef &b);

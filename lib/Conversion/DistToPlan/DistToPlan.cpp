@@ -12,6 +12,7 @@
 
 #include "lib/Conversion/DistToPlan/ConvertBody.h"
 #include "lib/Conversion/DistToPlan/StageTables.h"
+#include "lib/Conversion/DistToPlan/Transfers.h"
 #include "modelpar/Conversion/DistToPlan/Passes.h"
 #include "modelpar/Dialect/NN/IR/NN.h"
 #include "modelpar/Dialect/Plan/IR/ElementType.h"
@@ -42,11 +43,10 @@ private:
   LogicalResult convertProgram(func::FuncOp function);
   LogicalResult bindArguments(func::FuncOp function, Storage &storage);
   LogicalResult bindParameters(func::FuncOp function, Storage &storage);
-  void bindWrites(func::FuncOp function, Storage &storage, Copies &copies);
-  void bindGradients(func::FuncOp function, Storage &storage);
+  LogicalResult bindWrites(func::FuncOp function, Storage &storage, Copies &copies);
+  LogicalResult bindGradients(func::FuncOp function, Storage &storage);
   LogicalResult bindResults(func::FuncOp function, Storage &storage, Copies &copies);
   void emitLoads(func::FuncOp function, BodyEmitter &emitter);
-  LogicalResult checkTransfers();
   LogicalResult bindReceived(func::FuncOp function, Storage &storage);
   void bindSent(func::FuncOp function, Storage &storage, Copies &copies);
   void finishModule();
@@ -101,7 +101,7 @@ LogicalResult Converter::collect() {
       if (auto name = program.getArgAttrOfType<StringAttr>(index, kBufferAttr))
         lastUse_[{stageOf(program), name}] = program;
   }
-  return checkTransfers();
+  return checkTransfers(programs_);
 }
 
 //===----------------------------------------------------------------------===//
@@ -157,38 +157,6 @@ LogicalResult Converter::convertBlock(func::FuncOp function) {
 //===----------------------------------------------------------------------===//
 
 /// Every send has its receive in the peer, of the same names and types, and the other way round.
-LogicalResult Converter::checkTransfers() {
-  std::map<std::pair<int64_t, int64_t>, dist::SendOp> sends;
-  std::map<std::pair<int64_t, int64_t>, dist::RecvOp> receives;
-  for (func::FuncOp program : programs_) {
-    for (auto send : program.getOps<dist::SendOp>())
-      if (!sends.try_emplace({stageOf(program), send.getPeer()}, send).second)
-        return send.emitOpError() << "is the second send from stage " << stageOf(program) << " to stage "
-                                  << send.getPeer();
-    for (auto recv : program.getOps<dist::RecvOp>())
-      if (!receives.try_emplace({recv.getPeer(), stageOf(program)}, recv).second)
-        return recv.emitOpError() << "is the second receive in stage " << stageOf(program) << " from stage "
-                                  << recv.getPeer();
-  }
-  for (auto [way, send] : sends) {
-    auto found = receives.find(way);
-    if (found == receives.end())
-      return send.emitOpError() << "expected a dist.recv from " << way.first << " in stage " << way.second;
-    if (found->second.getBuffers() != send.getBuffers() ||
-        found->second.getValues().getTypes() != send.getValues().getTypes()) {
-      InFlightDiagnostic error = send.emitOpError()
-                                 << "expected the names and types of its receive in stage " << way.second;
-      error.attachNote(found->second.getLoc()) << "the receive is here";
-      return error;
-    }
-  }
-  for (auto [way, recv] : receives)
-    if (!sends.count(way))
-      return recv.emitOpError() << "expected a dist.send to " << way.second << " in stage " << way.first;
-  return success();
-}
-
-/// The last program that uses a buffer may write over it: then the next step (or micro-batch) starts by writing it.
 Storage::Overwrite Converter::overwriteOf(func::FuncOp function, StringAttr name) const {
   bool isLast = lastUse_.lookup({stageOf(function), name}) == function.getOperation();
   return isLast ? Storage::Overwrite::Anyone : Storage::Overwrite::Never;
@@ -286,10 +254,14 @@ LogicalResult Converter::bindParameters(func::FuncOp function, Storage &storage)
   return success();
 }
 
-void Converter::bindWrites(func::FuncOp function, Storage &storage, Copies &copies) {
+LogicalResult Converter::bindWrites(func::FuncOp function, Storage &storage, Copies &copies) {
   for (auto write : function.getOps<nn::WriteParameterOp>()) {
     StringAttr buffer = tables_.parameter(stageOf(function), write.getParameterAttr().getAttr())
                             .slots[static_cast<unsigned>(write.getSlot())];
+    if (!buffer)
+      return write.emitOpError() << "writes " << nn::stringifyParameterSlot(write.getSlot()) << " of "
+                                 << write.getParameterAttr() << ", which stage " << stageOf(function)
+                                 << " does not read";
     // Bound already when it is written in place; other values could overwrite the buffer before its last read.
     Place place = Place::stageBuffer(buffer);
     if (storage.placeOf(write.getValue()) == place)
@@ -297,12 +269,15 @@ void Converter::bindWrites(func::FuncOp function, Storage &storage, Copies &copi
     else
       copies.emplace_back(write.getValue(), place);
   }
+  return success();
 }
 
-void Converter::bindGradients(func::FuncOp function, Storage &storage) {
+LogicalResult Converter::bindGradients(func::FuncOp function, Storage &storage) {
   for (auto gradient : function.getOps<nn::GradientOp>()) {
     StringAttr parameter = gradient.getParameterAttr().getAttr();
     Value value = gradient.getValue();
+    if (!tables_.hasParameter(parameter))
+      return gradient.emitOpError() << "names the gradient of unknown parameter " << gradient.getParameterAttr();
     if (storage.placeOf(value).kind == Place::Kind::Local)
       storage.bind(value, Place::stageBuffer(tables_.addBuffer(stageOf(function), parameter.getValue() + ".grad",
                                                                plan::BufferKind::gradient, value.getType())));
@@ -313,6 +288,7 @@ void Converter::bindGradients(func::FuncOp function, Storage &storage) {
     entry.kind = plan::BufferKind::gradient;
     entry.type = cast<RankedTensorType>(value.getType());
   }
+  return success();
 }
 
 LogicalResult Converter::bindResults(func::FuncOp function, Storage &storage, Copies &copies) {
@@ -373,8 +349,8 @@ LogicalResult Converter::convertProgram(func::FuncOp function) {
       failed(bindParameters(function, storage)))
     return failure();
   storage.group(body);
-  bindWrites(function, storage, copies);
-  bindGradients(function, storage);
+  if (failed(bindWrites(function, storage, copies)) || failed(bindGradients(function, storage)))
+    return failure();
   bindSent(function, storage, copies);
   if (failed(bindResults(function, storage, copies)))
     return failure();

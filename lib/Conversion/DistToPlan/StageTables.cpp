@@ -62,13 +62,14 @@ void StageTables::addInput(func::FuncOp program, unsigned index, StringAttr name
   if (range.size() != 2)
     range = {0.0, 1.0};
   auto dims = program.getArgAttrOfType<ArrayAttr>(index, nn::kDimNamesAttr);
+  auto batchDim = program.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
   builder_.setInsertionPointToEnd(module_.getBody());
-  inputs_[name] = plan::InputOp::create(builder_, program.getLoc(), name, TypeAttr::get(type),
-                                        role ? role : builder_.getStringAttr("data"), builder_.getF64ArrayAttr(range),
-                                        dims ? dims : builder_.getArrayAttr({}));
+  inputs_[name] = plan::InputOp::create(
+      builder_, program.getLoc(), name, TypeAttr::get(type), role ? role : builder_.getStringAttr("data"),
+      builder_.getF64ArrayAttr(range), dims ? dims : builder_.getArrayAttr({}),
+      batchDim ? builder_.getI32IntegerAttr(static_cast<int32_t>(batchDim.getInt())) : IntegerAttr());
   if (!role || role.getValue() != "tokens" || module_->hasAttr(plan::kSequenceAttr))
     return;
-  auto batchDim = program.getArgAttrOfType<IntegerAttr>(index, nn::kBatchDimAttr);
   for (int64_t dim = 0; dim < type.getRank(); ++dim)
     if (!batchDim || batchDim.getInt() != dim) {
       module_->setAttr(plan::kSequenceAttr, builder_.getI64IntegerAttr(type.getDimSize(dim)));
@@ -117,13 +118,13 @@ LogicalResult StageTables::writeParameter(nn::ParameterOp parameter) {
   const auto &[owner, owned] = *stages.begin();
   ArrayAttr ownedState = stateOf(owned);
   nn::InitAttr init = parameter.getInit();
-  plan::ParameterOp::create(builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(owned.type),
-                            builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
-                            builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
-                            parameter.getCheckpointShapeAttr(), symbol(owned.slots[0]), symbol(owned.gradient),
-                            builder_.getStrArrayAttr(stateNames), ownedState,
-                            builder_.getBoolAttr(parameter.getWeightDecay()),
-                            builder_.getI32IntegerAttr(static_cast<int32_t>(owner)));
+  plan::ParameterOp::create(
+      builder_, parameter.getLoc(), parameter.getSymNameAttr(), TypeAttr::get(owned.type),
+      builder_.getStringAttr(nn::stringifyInitKind(init.getKind())),
+      builder_.getF64ArrayAttr({init.getA(), init.getB()}), parameter.getCheckpointNameAttr(),
+      parameter.getCheckpointShapeAttr(), parameter.getCheckpointAliasesAttr(), parameter.getZeroRowAttr(),
+      symbol(owned.slots[0]), symbol(owned.gradient), builder_.getStrArrayAttr(stateNames), ownedState,
+      builder_.getBoolAttr(parameter.getWeightDecay()), builder_.getI32IntegerAttr(static_cast<int32_t>(owner)));
   for (const auto &[stage, replica] : llvm::drop_begin(stages)) {
     if (!replica.slots[0])
       return parameter.emitOpError() << "has no value in stage " << stage << ", which updates it";

@@ -15,6 +15,9 @@
 using namespace modelpar;
 using namespace modelpar::target;
 
+/// The head's module, outside of the trunk in every type.
+static const std::string kHead = "lm_head";
+
 int64_t KeyReader::size(const char *key, const char *alias, int64_t otherwise) {
   auto value = config.optionalInteger(key, 1, kMaxDimSize);
   auto second = config.optionalInteger(alias, 1, kMaxDimSize);
@@ -30,18 +33,19 @@ double KeyReader::rate(const char *key, double otherwise) {
   return value;
 }
 
-void KeyReader::refuse(const char *key, bool supported) {
-  if (flag(key, supported) != supported)
-    config.error(key, std::string(supported ? "false" : "true") + " is not supported, expected " +
-                          (supported ? "true" : "false"));
-}
-
 std::string KeyReader::activation(const char *key, const char *otherwise) {
-  static const std::map<std::string, std::string> names = {
-      {"gelu_new", "gelu_tanh"}, {"gelu_pytorch_tanh", "gelu_tanh"},
-      {"gelu", "gelu"},          {"relu", "relu"},
-      {"silu", "silu"},          {"swish", "silu"},
-      {"tanh", "tanh"},          {"sigmoid", "sigmoid"}};
+  static const std::map<std::string, std::string> names = {{"gelu_new", "gelu_tanh"},
+                                                           {"gelu_fast", "gelu_tanh"},
+                                                           {"gelu_accurate", "gelu_tanh"},
+                                                           {"gelu_pytorch_tanh", "gelu_tanh"},
+                                                           {"gelu_python_tanh", "gelu_tanh"},
+                                                           {"gelu", "gelu"},
+                                                           {"gelu_python", "gelu"},
+                                                           {"relu", "relu"},
+                                                           {"silu", "silu"},
+                                                           {"swish", "silu"},
+                                                           {"tanh", "tanh"},
+                                                           {"sigmoid", "sigmoid"}};
   std::string found = config.optionalString(key).value_or(otherwise);
   if (auto it = names.find(found); it != names.end())
     return it->second;
@@ -52,10 +56,27 @@ std::string KeyReader::activation(const char *key, const char *otherwise) {
   return names.at(otherwise);
 }
 
+void KeyReader::weight(const char *key, int64_t size, const char *otherKey, int64_t other) {
+  if (size > kMaxElements / other)
+    config.error(key, std::to_string(size) + " · " + otherKey + " = " + std::to_string(other) +
+                          " is more than 2^48 elements");
+}
+
 int64_t KeyReader::layers(const char *key, int64_t count) {
   if (count > kMaxRepeat)
     config.error(key, std::to_string(count) + " layers, expected at most " + std::to_string(kMaxRepeat));
   return count;
+}
+
+void target::nameInCheckpoint(GraphParameter &parameter, const std::string &prefix, bool tied) {
+  if (parameter.name.starts_with(kHead)) {
+    parameter.checkpointName = parameter.name;
+    return;
+  }
+  parameter.checkpointName = prefix + parameter.name;
+  parameter.checkpointAliases = {parameter.name};
+  if (tied)
+    parameter.checkpointAliases.push_back(kHead + ".weight");
 }
 
 GraphOp target::makeOp(std::string kind, std::string name, std::vector<std::string> inputs,

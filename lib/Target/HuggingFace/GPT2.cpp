@@ -25,7 +25,7 @@ struct GPT2Config {
   std::string activation;
   double epsilon, initRange;
   double embedDropout, attentionDropout, residualDropout;
-  bool scaleAttention, tied;
+  bool scaleAttention, scaleByLayer, causal, tied;
 };
 } // namespace
 
@@ -40,18 +40,21 @@ static GPT2Config readConfig(json::Object &config) {
   c.inner = config.optionalInteger("n_inner", 1, kMaxDimSize).value_or(std::min(c.width, kMaxDimSize / 4) * 4);
   c.activation = keys.activation("activation_function", "gelu_new");
   c.epsilon = config.optionalNumber("layer_norm_epsilon", 0).value_or(1e-5);
-  c.initRange = config.optionalNumber("initializer_range", 0).value_or(0.02);
+  c.initRange = config.optionalNumber("initializer_range", 0).value_or(kInitializerRange);
   c.embedDropout = keys.rate("embd_pdrop", 0.1);
   c.attentionDropout = keys.rate("attn_pdrop", 0.1);
   c.residualDropout = keys.rate("resid_pdrop", 0.1);
   c.scaleAttention = keys.flag("scale_attn_weights", true);
+  c.scaleByLayer = keys.flag("scale_attn_by_inverse_layer_idx", false);
+  c.causal = keys.flag("is_causal", true);
   c.tied = keys.flag("tie_word_embeddings", true);
-  keys.refuse("scale_attn_by_inverse_layer_idx", false);
-  keys.refuse("reorder_and_upcast_attn", false);
-  keys.refuse("add_cross_attention", false);
   if (c.width % c.heads != 0)
     config.error("n_embd", std::to_string(c.width) + " is not divisible by n_head = " + std::to_string(c.heads));
   keys.layers("n_layer", c.layers);
+  keys.weight("vocab_size", c.vocab, "n_embd", c.width);
+  keys.weight("n_positions", c.positions, "n_embd", c.width);
+  keys.weight("n_embd", c.width, "3 · n_embd", 3 * c.width);
+  keys.weight("n_inner", c.inner, "n_embd", c.width);
   // n_ctx is an old name of n_positions that files still have.
   if (auto context = config.optionalInteger("n_ctx", 1, kMaxDimSize); context && *context != c.positions)
     config.error("n_ctx", std::to_string(*context) + " contradicts n_positions = " + std::to_string(c.positions));
@@ -64,18 +67,22 @@ class GPT2 {
 public:
   explicit GPT2(const GPT2Config &config) : c(config) {}
   GraphBlock embed();
-  GraphBlock layer();
+  /// All layers as one block, or one block for each when they are not alike.
+  std::vector<GraphBlock> layers();
   GraphBlock head();
 
 private:
+  /// `count` layers from `first` on, whose scores are divided by `divisor`.
+  GraphBlock layer(int64_t first, int64_t count, double divisor);
   Initializer normal(double scale = 1) const { return {"normal", 0, c.initRange * scale}; }
+  Initializer normalEmbedding() const { return {"normal", 0, orDefaultRange(c.initRange)}; }
   void parameter(GraphBlock &block, std::string name, std::vector<std::string> dims, Initializer init,
                  std::optional<std::vector<int64_t>> fileShape = std::nullopt) const {
     GraphParameter p;
     p.name = name;
     p.dims = std::move(dims);
     p.init = std::move(init);
-    p.checkpointName = name.starts_with("lm_head") ? name : "transformer." + name;
+    nameInCheckpoint(p, "transformer.", c.tied && name == "wte.weight");
     p.checkpointShape = std::move(fileShape);
     block.parameters.push_back(std::move(p));
   }
@@ -112,8 +119,8 @@ private:
 GraphBlock GPT2::embed() {
   GraphBlock block;
   block.name = "embed";
-  parameter(block, "wte.weight", {"vocab", "hidden"}, normal());
-  parameter(block, "wpe.weight", {"positions", "hidden"}, normal());
+  parameter(block, "wte.weight", {"vocab", "hidden"}, normalEmbedding());
+  parameter(block, "wpe.weight", {"positions", "hidden"}, normalEmbedding());
   block.ops.push_back(makeOp("embedding", "wte", {"tokens", "wte.weight"}, {"wte"}));
   block.ops.push_back(makeOp("embedding", "wpe", {"positions", "wpe.weight"}, {"wpe"}));
   block.ops.push_back(makeOp("add", "embedding", {"wte", "wpe"}, {"embedding"}));
@@ -121,12 +128,23 @@ GraphBlock GPT2::embed() {
   return block;
 }
 
-GraphBlock GPT2::layer() {
+std::vector<GraphBlock> GPT2::layers() {
+  if (!c.scaleByLayer)
+    return {layer(0, c.layers, 1)};
+  std::vector<GraphBlock> blocks;
+  for (int64_t i = 0; i < c.layers; ++i)
+    blocks.push_back(layer(i, 1, static_cast<double>(i + 1)));
+  return blocks;
+}
+
+GraphBlock GPT2::layer(int64_t first, int64_t count, double divisor) {
   GraphBlock block;
-  block.name = "h";
+  auto result = [&](int64_t layer) { return layer == c.layers ? "hidden" : "hidden." + std::to_string(layer); };
+  block.name = count == c.layers ? "h" : "h" + std::to_string(first);
   block.repeated = true;
-  block.repeat = c.layers;
-  block.carries.push_back({"x", "drop", "mlp", "hidden", ""});
+  block.repeat = count;
+  block.firstLayer = first;
+  block.carries.push_back({"x", first ? result(first) : "drop", "mlp", result(first + count), ""});
   // "Scale the weights of residual layers at initialisation by 1/√N", N = 2 · layers (GPT-2 paper).
   double residual = 1 / std::sqrt(2.0 * static_cast<double>(c.layers));
 
@@ -136,9 +154,9 @@ GraphBlock GPT2::layer() {
   unpack.dim = "qkv";
   block.ops.push_back(makeOp("unpack", "attn.qkv", {"attn.c_attn"}, {"attn.q", "attn.k", "attn.v"}, unpack));
   OpAttributes attention;
-  attention.causal = true;
+  attention.causal = c.causal;
   attention.rate = c.attentionDropout;
-  attention.scale = c.scaleAttention ? 1 / std::sqrt(static_cast<double>(c.width / c.heads)) : 1.0;
+  attention.scale = (c.scaleAttention ? 1 / std::sqrt(static_cast<double>(c.width / c.heads)) : 1.0) / divisor;
   block.ops.push_back(makeOp("attention", "attn.core", {"attn.q", "attn.k", "attn.v"}, {"attn.core"}, attention));
   linear(block, "attn.c_proj", "attn.core", {"heads", "dim"}, {"hidden"}, normal(residual), {c.width, c.width});
   dropout(block, "attn.resid_dropout", "attn.c_proj", c.residualDropout);
@@ -160,7 +178,7 @@ GraphBlock GPT2::head() {
   block.name = "head";
   layerNorm(block, "", "ln_f", "hidden");
   if (!c.tied)
-    parameter(block, "lm_head.weight", {"vocab", "hidden"}, normal());
+    parameter(block, "lm_head.weight", {"vocab", "hidden"}, normalEmbedding());
   block.ops.push_back(makeOp("matmul", "lm_head", {"ln_f", c.tied ? "wte.weight" : "lm_head.weight"}, {"logits"}));
   block.ops.push_back(makeOp("cross_entropy", "loss", {"logits", "targets"}, {"loss"}));
   return block;
@@ -193,7 +211,9 @@ Graph target::readGPT2(json::Object &config, const ModelOptions &options) {
   input("positions", {"seq"}, c.positions);
   input("targets", {"batch", "seq"}, c.vocab);
   GPT2 model(c);
-  graph.blocks = {model.embed(), model.layer(), model.head()};
+  graph.blocks = model.layers();
+  graph.blocks.insert(graph.blocks.begin(), model.embed());
+  graph.blocks.push_back(model.head());
   graph.loss = "loss";
   return graph;
 }

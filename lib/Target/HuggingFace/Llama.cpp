@@ -23,49 +23,100 @@ using namespace modelpar;
 using namespace modelpar::target;
 
 namespace {
+struct Rope {
+  double theta = 10000;
+  std::optional<RotaryScaling> scaling;
+  bool operator==(const Rope &) const = default;
+};
+
 struct LlamaConfig {
   int64_t vocab, positions, width, layers, heads, groups, headWidth, inner;
   std::string activation;
   double epsilon, initRange, attentionDropout;
-  double theta;
-  std::optional<RotaryScaling> scaling;
-  bool attentionBias, mlpBias, tied;
+  Rope rope;
+  std::optional<int64_t> padding;
+  bool attentionBias, mlpBias, causal, tied;
 };
 } // namespace
 
-/// `rope_scaling`, or the newer `rope_parameters`, which has theta too. Types other than llama3 are errors: they would
-/// change the angles.
-static void readRope(json::Object &config, LlamaConfig &c) {
+/// `rope_scaling` or `rope_parameters`. Types other than llama3 are errors: they would change the angles.
+static std::optional<Rope> readRope(json::Object &rope, const json::Value &fields, std::optional<double> theta,
+                                    int64_t positions) {
+  Rope result;
+  result.theta = theta.value_or(result.theta);
+  auto type = rope.optionalString("rope_type"), oldType = rope.optionalString("type");
+  if (type && oldType && *type != *oldType)
+    rope.error("type", "'" + oldType->substr(0, 64) + "' contradicts rope_type = '" + type->substr(0, 64) + "'");
+  if (auto own = readTheta(rope, "rope_theta")) {
+    if (theta && *theta != *own)
+      rope.error("rope_theta", "contradicts the config's rope_theta");
+    result.theta = *own;
+  }
+  if (rope.optionalNumber("partial_rotary_factor").value_or(1) != 1)
+    rope.error("partial_rotary_factor", "is not supported, expected 1");
+  const char *typeKey = rope.has("rope_type") ? "rope_type" : "type";
+  static constexpr const char *kSupported = "supported: default, llama3";
+  if (!rope.has(typeKey)) {
+    for (auto it = fields.begin(); it != fields.end(); ++it)
+      if (it.key() != "rope_theta" && it.key() != "partial_rotary_factor" && !it.value().is_null()) {
+        rope.errors().add(rope.pointer(), "rope_type (or type) is missing, which '" + it.key().substr(0, 64) +
+                                              "' depends on; " + kSupported);
+        break;
+      }
+    return result;
+  }
+  std::string name = type ? *type : oldType.value_or("");
+  if (name == "llama3")
+    result.scaling = readRotaryScaling(rope, positions);
+  else if (name != "default" && (type || oldType)) // Else it is no string, and reported.
+    rope.error(typeKey, "'" + name.substr(0, 64) + "' is not supported; " + kSupported);
+  if (name != "llama3" && name != "default")
+    return std::nullopt; // Its other keys are its own.
+  rope.finish();
+  return result;
+}
+
+/// The angles. transformers takes all of them from `rope_scaling`, the older name, where that is not empty; we want
+/// both to say the same.
+static Rope readRope(json::Object &config, int64_t positions) {
   auto theta = readTheta(config, "rope_theta");
-  c.theta = theta.value_or(10000);
+  auto original = config.optionalInteger("original_max_position_embeddings", 1, kMaxDimSize);
+  std::optional<Rope> found;
   for (const char *key : {"rope_parameters", "rope_scaling"}) {
     auto rope = config.optionalObject(key);
-    if (!rope || !rope->valid())
+    if (!rope || !rope->valid() || config.optionalAny(key)->empty())
       continue;
-    auto type = rope->optionalString("rope_type"), oldType = rope->optionalString("type");
-    if (type && oldType && *type != *oldType)
-      rope->error("type", "'" + oldType->substr(0, 64) + "' contradicts rope_type = '" + type->substr(0, 64) + "'");
-    const char *typeKey = type ? "rope_type" : "type";
-    std::string name = type ? *type : oldType.value_or("default");
-    if (auto own = readTheta(*rope, "rope_theta")) {
-      if (theta && *theta != *own)
-        rope->error("rope_theta", "contradicts the config's rope_theta");
-      c.theta = *own;
-    }
-    if (rope->optionalNumber("partial_rotary_factor").value_or(1) != 1)
-      rope->error("partial_rotary_factor", "is not supported, expected 1");
-    std::optional<RotaryScaling> scaling;
-    if (name == "llama3") {
-      scaling = readRotaryScaling(*rope);
-    } else if (name != "default") {
-      rope->error(typeKey, "'" + name.substr(0, 64) + "' is not supported; supported: default, llama3");
-      continue; // Its other keys are its own.
-    }
-    rope->finish();
-    if (key == std::string_view("rope_scaling") && config.has("rope_parameters") && scaling != c.scaling)
+    const size_t before = config.errors().messages().size();
+    auto each = readRope(*rope, *config.optionalAny(key), theta, original.value_or(positions));
+    if (!each || config.errors().messages().size() != before)
+      continue;
+    if (original && each->scaling && each->scaling->originalPositions != *original)
+      rope->error("original_max_position_embeddings", "contradicts the config's original_max_position_embeddings");
+    if (found && *found != *each)
       config.error(key, "contradicts rope_parameters");
-    c.scaling = scaling;
+    found = each;
   }
+  return found.value_or(Rope{theta.value_or(Rope().theta), std::nullopt});
+}
+
+/// The row that gets no gradient, counted from the end where it is negative.
+static std::optional<int64_t> readPadding(json::Object &config, int64_t vocab) {
+  auto row = config.optionalInteger("pad_token_id", -vocab, vocab - 1);
+  return row && *row < 0 ? *row + vocab : row;
+}
+
+static void checkHeads(const json::Object &config, const LlamaConfig &c, bool ownWidth) {
+  const char *widthKey = ownWidth ? "head_dim" : "hidden_size";
+  if (!ownWidth && c.width % c.heads != 0)
+    config.error(widthKey, std::to_string(c.width) + " is not divisible by num_attention_heads = " +
+                               std::to_string(c.heads) + ", and there is no head_dim");
+  else if (c.headWidth % 2 != 0)
+    config.error(widthKey, "heads are " + std::to_string(c.headWidth) + " wide, expected an even width to rotate");
+  else if (c.heads > kMaxDimSize / c.headWidth)
+    config.error("head_dim", "num_attention_heads · head_dim is more than 2^40");
+  if (c.heads % c.groups != 0)
+    config.error("num_attention_heads",
+                 std::to_string(c.heads) + " is not divisible by num_key_value_heads = " + std::to_string(c.groups));
 }
 
 static LlamaConfig readConfig(json::Object &config) {
@@ -82,23 +133,19 @@ static LlamaConfig readConfig(json::Object &config) {
   c.headWidth = headWidth.value_or(c.width / c.heads);
   c.activation = keys.activation("hidden_act", "silu");
   c.epsilon = config.optionalNumber("rms_norm_eps", 0).value_or(1e-6);
-  c.initRange = config.optionalNumber("initializer_range", 0).value_or(0.02);
+  c.initRange = orDefaultRange(config.optionalNumber("initializer_range", 0, 1).value_or(kInitializerRange));
   c.attentionDropout = keys.rate("attention_dropout", 0);
   c.attentionBias = keys.flag("attention_bias", false);
   c.mlpBias = keys.flag("mlp_bias", false);
+  c.causal = keys.flag("is_causal", true);
   c.tied = keys.flag("tie_word_embeddings", false);
-  readRope(config, c);
-  if (!headWidth && c.width % c.heads != 0)
-    config.error("hidden_size", std::to_string(c.width) + " is not divisible by num_attention_heads = " +
-                                    std::to_string(c.heads) + ", and there is no head_dim");
-  else if (c.headWidth % 2 != 0)
-    config.error(headWidth ? "head_dim" : "hidden_size",
-                 "heads are " + std::to_string(c.headWidth) + " wide, expected an even width to rotate");
-  if (c.heads % c.groups != 0)
-    config.error("num_attention_heads",
-                 std::to_string(c.heads) + " is not divisible by num_key_value_heads = " + std::to_string(c.groups));
-  if (c.heads > kMaxDimSize / c.headWidth)
-    config.error("head_dim", "num_attention_heads · head_dim is more than 2^40");
+  c.padding = readPadding(config, c.vocab);
+  c.rope = readRope(config, c.positions);
+  checkHeads(config, c, headWidth.has_value());
+  keys.weight("vocab_size", c.vocab, "hidden_size", c.width);
+  keys.weight("intermediate_size", c.inner, "hidden_size", c.width);
+  if (c.headWidth > 0 && c.heads <= kMaxDimSize / c.headWidth)
+    keys.weight("hidden_size", c.width, "num_attention_heads · head_dim", c.heads * c.headWidth);
   return c;
 }
 
@@ -124,7 +171,7 @@ private:
     p.name = name;
     p.dims = std::move(dims);
     p.init = std::move(init);
-    p.checkpointName = name.starts_with("lm_head") ? name : "model." + name;
+    nameInCheckpoint(p, "model.", c.tied && name == "embed_tokens.weight");
     p.checkpointShape = std::move(fileShape);
     block.parameters.push_back(std::move(p));
   }
@@ -150,8 +197,8 @@ private:
   }
   void rotary(GraphBlock &block, const std::string &name, const std::string &input) const {
     OpAttributes attributes;
-    attributes.theta = c.theta;
-    attributes.scaling = c.scaling;
+    attributes.theta = c.rope.theta;
+    attributes.scaling = c.rope.scaling;
     block.ops.push_back(makeOp("rotary", name, {input, "positions"}, {name}, attributes));
   }
 
@@ -164,7 +211,11 @@ GraphBlock Llama::embed() const {
   GraphBlock block;
   block.name = "embed";
   parameter(block, "embed_tokens.weight", {"vocab", "hidden"}, normal());
-  block.ops.push_back(makeOp("embedding", "embed_tokens", {"tokens", "embed_tokens.weight"}, {"embedding"}));
+  block.parameters.back().zeroRow = c.padding;
+  OpAttributes attributes;
+  attributes.paddingRow = c.padding;
+  block.ops.push_back(
+      makeOp("embedding", "embed_tokens", {"tokens", "embed_tokens.weight"}, {"embedding"}, attributes));
   return block;
 }
 
@@ -183,7 +234,7 @@ GraphBlock Llama::layer() const {
   rotary(block, "self_attn.q", "self_attn.q_proj");
   rotary(block, "self_attn.k", "self_attn.k_proj");
   OpAttributes attention;
-  attention.causal = true;
+  attention.causal = c.causal;
   attention.rate = c.attentionDropout;
   attention.scale = 1 / std::sqrt(static_cast<double>(c.headWidth));
   block.ops.push_back(makeOp("attention", "self_attn.core", {"self_attn.q", "self_attn.k", "self_attn.v_proj"},

@@ -143,9 +143,15 @@ void ModuleBuilder::buildParameter(const GraphParameter &parameter, bool repeate
   std::vector<int64_t> fileShape = parameter.checkpointShape.value_or(type.getShape().vec());
   auto init =
       nn::InitAttr::get(builder.getContext(), initKind(parameter.init.kind), parameter.init.a, parameter.init.b);
+  SmallVector<std::string> aliases;
+  for (const std::string &alias : parameter.checkpointAliases)
+    aliases.push_back(repeated ? expandIndex(alias, layer) : alias);
+  ArrayAttr aliasNames =
+      aliases.empty() ? ArrayAttr() : builder.getStrArrayAttr(SmallVector<StringRef>(aliases.begin(), aliases.end()));
   nn::ParameterOp::create(builder, loc(name), builder.getStringAttr(name), TypeAttr::get(type), init,
                           builder.getStringAttr(repeated ? expandIndex(file, layer) : file),
-                          builder.getDenseI64ArrayAttr(fileShape),
+                          builder.getDenseI64ArrayAttr(fileShape), aliasNames,
+                          parameter.zeroRow ? builder.getI64IntegerAttr(*parameter.zeroRow) : IntegerAttr(),
                           builder.getBoolAttr(parameter.weightDecay.value_or(fileShape.size() >= 2)));
 }
 
@@ -219,7 +225,9 @@ SmallVector<Value> ModuleBuilder::buildOp(const GraphOp &op, ValueRange in, cons
   if (op.kind == "mul")
     return {nn::MulOp::create(builder, at, type, in[0], in[1])};
   if (op.kind == "embedding")
-    return {nn::EmbeddingOp::create(builder, at, type, in[0], in[1])};
+    return {nn::EmbeddingOp::create(builder, at, type, in[0], in[1],
+                                    op.attributes.paddingRow ? builder.getI64IntegerAttr(*op.attributes.paddingRow)
+                                                             : IntegerAttr())};
   if (op.kind == "activation") {
     auto kind = nn::symbolizeActivationKind(*op.attributes.kind).value_or(nn::ActivationKind::relu);
     return {nn::ActivationOp::create(builder, at, type, in[0], kind)};
@@ -363,7 +371,7 @@ void ModuleBuilder::callBlock(size_t index, const BuiltBlock &built, Value stepS
       operands.push_back(carried.count(name) ? carried[name] : values.at(name));
     for (const std::string &name : info.parameters) {
       // Read where it is used: a shared one once a call, which later phases may merge inside `@step`.
-      std::string symbol = block.repeated ? expandIndex(name, layer) : name;
+      std::string symbol = block.repeated ? expandIndex(name, block.firstLayer + layer) : name;
       operands.push_back(readParameter(symbol, info.shapes.at(name), loc(symbol)));
     }
     if (built.scalars)
@@ -405,7 +413,7 @@ OwningOpRef<ModuleOp> ModuleBuilder::run() {
   for (const GraphBlock &block : graph.blocks)
     for (int64_t layer = 0; layer < block.repeat; ++layer)
       for (const GraphParameter &parameter : block.parameters)
-        buildParameter(parameter, block.repeated, layer);
+        buildParameter(parameter, block.repeated, block.firstLayer + layer);
   SmallVector<BuiltBlock> blocks;
   std::map<std::string, BuiltBlock> functions; // By fingerprint; firstInstance is the next one's.
   for (auto [i, block] : llvm::enumerate(graph.blocks)) {

@@ -228,8 +228,14 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
   shape.known &= !parameter.broken;
   if (shape.known)
     checkCheckpoint(parameter, shape);
+  if (int64_t rows = shape.dims.empty() ? 0 : shape.dims[0].size; shape.known && parameter.zeroRow >= rows)
+    errors.add(json::join(parameter.pointer, "zero_row"),
+               "found " + std::to_string(*parameter.zeroRow) + ", the parameter has " + std::to_string(rows) + " rows");
   std::string checkpoint = parameter.checkpointName.empty() ? parameter.name : parameter.checkpointName;
-  for (const std::string &name : {parameter.name, checkpoint})
+  std::vector<std::string> names = {checkpoint};
+  names.insert(names.end(), parameter.checkpointAliases.begin(), parameter.checkpointAliases.end());
+  names.push_back(parameter.name);
+  for (const std::string &name : names)
     if (repeated != (name.find("{i}") != std::string::npos)) {
       errors.add(parameter.pointer, inQuotes(name) + (repeated ? " needs {i}, the number of the layer, in its name"
                                                                : " has {i} in its name outside a repeat"));
@@ -242,11 +248,15 @@ void Checker::checkParameter(const GraphParameter &parameter, const GraphBlock *
       errors.add(parameter.pointer, "more than " + std::to_string(kMaxParameters) + " parameters");
     return;
   }
-  for (int64_t i = 0; i < count; ++i) {
-    std::string name = expandIndex(parameter.name, i), file = expandIndex(checkpoint, i);
-    if (!symbolNames.insert(name).second || !checkpointNames.insert(file).second) {
-      errors.add(parameter.pointer,
-                 "parameter " + inQuotes(name) + " (" + inQuotes(file) + " in the checkpoint) exists twice");
+  names.pop_back(); // What is left are those in checkpoints.
+  for (int64_t i = block ? block->firstLayer : 0, end = i + count; i < end; ++i) {
+    std::string name = expandIndex(parameter.name, i);
+    auto taken = llvm::find_if(
+        names, [&](const std::string &file) { return !checkpointNames.insert(expandIndex(file, i)).second; });
+    if (!symbolNames.insert(name).second || taken != names.end()) {
+      errors.add(parameter.pointer, "parameter " + inQuotes(name) + " (" +
+                                        inQuotes(expandIndex(taken == names.end() ? checkpoint : *taken, i)) +
+                                        " in the checkpoint) exists twice");
       break;
     }
   }

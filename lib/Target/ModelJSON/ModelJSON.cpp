@@ -155,9 +155,11 @@ GraphParameter Reader::readParameter(const std::string &name, const json::Value 
   parameter.dims = object.strings("dims");
   if (const json::Value &init = object.any("init"); !init.is_null())
     parameter.init = readInit(init, object.pointer("init"));
+  parameter.zeroRow = object.optionalInteger("zero_row", 0, kMaxDimSize);
   parameter.weightDecay = object.optionalBoolean("weight_decay");
   if (auto checkpoint = object.optionalObject("checkpoint")) {
     parameter.checkpointName = checkpoint->optionalString("name").value_or("");
+    parameter.checkpointAliases = checkpoint->optionalStrings("aliases").value_or(std::vector<std::string>());
     parameter.checkpointShape = checkpoint->optionalIntegers("shape", 1, kMaxElements);
     checkpoint->finish();
   }
@@ -192,6 +194,8 @@ OpAttributes Reader::readAttributes(const OpSpec &spec, json::Object &object) {
       attributes.scale = object.optionalNumber("scale");
     } else if (name == "causal") {
       attributes.causal = object.boolean("causal");
+    } else if (name == "padding_row") {
+      attributes.paddingRow = object.optionalInteger("padding_row", 0, kMaxDimSize);
     } else if (name == "dim") {
       attributes.dim = object.string("dim");
     } else if (name == "result") {

@@ -44,7 +44,7 @@ const std::vector<OpSpec> &target::opSpecs() {
       {"layer_norm", 3, 1, {"epsilon"}, "layer_norm(x, weight, bias) -> y"},
       {"rms_norm", 2, 1, {"epsilon"}, "rms_norm(x, weight) -> y"},
       {"rotary", 2, 1, {"theta", "scaling"}, "rotary(x, positions) -> y"},
-      {"embedding", 2, 1, {}, "embedding(ids, table) -> y"},
+      {"embedding", 2, 1, {"padding_row"}, "embedding(ids, table) -> y"},
       {"attention", 3, 1, {"causal", "scale", "rate"}, "attention(query, key, value[, mask]) -> y", 1},
       {"unpack", 1, 0, {"dim"}, "unpack(x) -> y0, y1, ..."},
       {"cross_entropy", 2, 1, {}, "cross_entropy(logits, targets) -> loss"},
@@ -72,13 +72,15 @@ std::optional<double> target::readTheta(json::Object &object, const char *key) {
   return theta;
 }
 
-RotaryScaling target::readRotaryScaling(json::Object &object) {
+RotaryScaling target::readRotaryScaling(json::Object &object, std::optional<int64_t> originalPositions) {
   size_t before = object.errors().messages().size();
   RotaryScaling scaling;
   scaling.factor = object.number("factor", 1);
   scaling.lowFrequencyFactor = object.number("low_freq_factor", 0);
   scaling.highFrequencyFactor = object.number("high_freq_factor", 0);
-  scaling.originalPositions = object.integer("original_max_position_embeddings", 1, kMaxDimSize);
+  const char *original = "original_max_position_embeddings";
+  scaling.originalPositions =
+      originalPositions && !object.has(original) ? *originalPositions : object.integer(original, 1, kMaxDimSize);
   if (object.errors().messages().size() != before)
     return scaling;
   if (scaling.lowFrequencyFactor == 0)
@@ -229,6 +231,8 @@ static Result inferRotary(const Inference &in) {
 static Result inferEmbedding(const Inference &in) {
   if (in.inputs[1].dims.size() != 2)
     return in.fail("table " + in.operand(1) + " must have two dims: rows, width");
+  if (auto row = in.op.attributes.paddingRow; row && *row >= in.inputs[1].dims[0].size)
+    return in.fail("padding_row is " + std::to_string(*row) + ", expected a row of the table " + in.operand(1));
   Dims dims = in.inputs[0].dims;
   dims.push_back(in.inputs[1].dims[1]);
   return floats(std::move(dims));

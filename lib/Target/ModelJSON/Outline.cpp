@@ -44,6 +44,8 @@ static std::string operation(const GraphOp &op) {
   if (a.result)
     for (const std::string &name : *a.result)
       text += " result=" + name;
+  if (a.paddingRow)
+    text += " padding_row=" + std::to_string(*a.paddingRow);
   for (const auto &[from, to] : op.rename)
     text += " " + from + ">" + to;
   return text;

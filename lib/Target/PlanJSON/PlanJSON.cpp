@@ -157,13 +157,19 @@ void Exporter::exportTables() {
     input.rangeHigh = cast<FloatAttr>(op.getRange()[1]).getValueAsDouble();
     for (Attribute name : op.getDimNames())
       input.dimNames.push_back(cast<StringAttr>(name).str());
+    if (auto dim = op.getBatchDim())
+      input.batchDim = static_cast<int32_t>(*dim);
   }
   plan_.parameters.reserve(plan_.stages.empty() ? 0 : plan_.stages.front().buffers.size() / 4);
   for (auto op : module_.getOps<plan::ParameterOp>()) {
     planformat::Parameter &parameter = plan_.parameters.emplace_back();
     parameter.name = op.getName().str();
     parameter.checkpointName = op.getCheckpointName().str();
+    if (auto aliases = op.getCheckpointAliases())
+      for (StringAttr alias : aliases->getAsRange<StringAttr>())
+        parameter.aliases.push_back(alias.str());
     parameter.checkpointShape = op.getCheckpointShape().vec();
+    parameter.zeroRow = op.getZeroRow() ? static_cast<int64_t>(*op.getZeroRow()) : -1;
     parameter.type = types_(op.getType());
     parameter.init.kind = op.getInit().str();
     SmallVector<double> arguments;

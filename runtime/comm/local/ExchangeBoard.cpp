@@ -50,14 +50,14 @@ bool ExchangeBoard::receiveOne(std::unique_lock<std::mutex> &lock, int64_t membe
   return false;
 }
 
-ExchangeBoard::Result ExchangeBoard::run(int64_t member, std::span<Transfer> transfers, Deadline deadline) {
+ExchangeBoard::Result ExchangeBoard::run(int64_t member, std::span<Transfer> transfers, Patience &patience) {
   std::unique_lock lock(mutex_);
   for (Transfer &transfer : transfers)
     transfer.state = State::Posted;
   posted_[static_cast<size_t>(member)] = transfers;
   changed_.notify_all();
   Result result;
-  bool late = false;
+  bool over = false;
   while (true) {
     if (aborted_) {
       result.outcome = Outcome::Aborted;
@@ -69,11 +69,17 @@ ExchangeBoard::Result ExchangeBoard::run(int64_t member, std::span<Transfer> tra
         (!findState(transfers, State::Posted) && !findState(transfers, State::Moving)))
       break;
     // A peer that is copying has come in time.
-    if (late && !findState(transfers, State::Moving)) {
+    if (over && !findState(transfers, State::Moving)) {
       result.outcome = Outcome::TimedOut;
       break;
     }
-    late = changed_.wait_until(lock, deadline) == std::cv_status::timeout;
+    Activity::Pause pause;
+    over = false;
+    if (changed_.wait_until(lock, patience.nextLook()) == std::cv_status::no_timeout)
+      continue;
+    lock.unlock();
+    over = patience.over(*this, member);
+    lock.lock();
   }
   if (result.outcome != Outcome::Done) {
     aborted_ = true; // Nobody may meet a member that has given up.
@@ -90,4 +96,27 @@ void ExchangeBoard::abort() {
   std::lock_guard lock(mutex_);
   aborted_ = true;
   changed_.notify_all();
+}
+
+bool ExchangeBoard::mark(size_t member, std::span<char> awaited) const {
+  bool isNew = false;
+  for (const Transfer &transfer : posted_[member])
+    if (char &mark = awaited[static_cast<size_t>(ranks_[static_cast<size_t>(transfer.peer)])];
+        transfer.state != State::Done && !mark)
+      mark = 1, isNew = true;
+  return isNew;
+}
+
+void ExchangeBoard::markAwaited(int64_t member, std::span<char> awaited) {
+  std::lock_guard lock(mutex_);
+  mark(static_cast<size_t>(member), awaited);
+}
+
+bool ExchangeBoard::spread(std::span<char> awaited) {
+  std::lock_guard lock(mutex_);
+  bool isNew = false;
+  for (size_t i = 0; i < ranks_.size(); ++i)
+    if (awaited[static_cast<size_t>(ranks_[i])])
+      isNew |= mark(i, awaited);
+  return isNew;
 }

@@ -16,12 +16,12 @@
 #include "runtime/comm/DataMovement.h"
 #include "runtime/comm/local/ExchangeBoard.h"
 #include "runtime/comm/local/Rendezvous.h"
+#include "runtime/comm/local/Watch.h"
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
 #include <map>
-#include <thread>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
@@ -29,7 +29,7 @@ using namespace modelpar::runtime;
 namespace {
 /// What the members of a group share.
 struct MeetingPlace {
-  explicit MeetingPlace(const std::vector<int64_t> &ranks) : rendezvous(ranks), board(ranks.size()) {}
+  explicit MeetingPlace(const std::vector<int64_t> &ranks) : rendezvous(ranks), board(ranks) {}
   void abort() {
     rendezvous.abort();
     board.abort();
@@ -40,19 +40,15 @@ struct MeetingPlace {
 } // namespace
 
 struct LocalWorld::State {
-  State(int64_t size, std::chrono::duration<double> timeout) : size(size), timeout(timeout), world(allRanks(size)) {}
+  State(int64_t size, std::chrono::duration<double> timeout) : size(size), world(allRanks(size)), watch(size, timeout) {
+    watch.add(world);
+  }
 
   static std::vector<int64_t> allRanks(int64_t size) {
     std::vector<int64_t> ranks;
     for (int64_t i = 0; i < size; ++i)
       ranks.push_back(i);
     return ranks;
-  }
-  Rendezvous::Deadline deadline() const {
-    constexpr double kForever = 1e9; // Seconds; no timeout was asked for.
-    double seconds = timeout.count() > 0 ? std::min(timeout.count(), kForever) : kForever;
-    return std::chrono::steady_clock::now() +
-           std::chrono::duration_cast<std::chrono::steady_clock::duration>(std::chrono::duration<double>(seconds));
   }
   void abort(const Status &status) {
     std::lock_guard lock(mutex);
@@ -68,11 +64,11 @@ struct LocalWorld::State {
   }
 
   const int64_t size;
-  const std::chrono::duration<double> timeout;
   Rendezvous world;
   std::mutex mutex;
   std::map<std::tuple<std::string, int64_t, std::vector<int64_t>>, std::unique_ptr<MeetingPlace>> groups;
   Status reason; ///< Of the first abort; ok before.
+  Watch watch;
 };
 
 namespace {
@@ -107,10 +103,11 @@ std::string text(const std::vector<int64_t> &ranks) {
   return result;
 }
 
-std::string seconds(double value) {
+/// Without trailing zeros.
+std::string decimal(double value) {
   std::string text = std::to_string(value);
   text.erase(text.find_last_not_of('0') + 1);
-  return (text.back() == '.' ? text.substr(0, text.size() - 1) : text) + " s";
+  return text.back() == '.' ? text.substr(0, text.size() - 1) : text;
 }
 
 class LocalCommunicator final : public Communicator {
@@ -139,6 +136,11 @@ public:
   }
 
 private:
+  /// "60 s without progress there (--timeout=60)"
+  std::string limit() const {
+    const std::string value = decimal(state_.watch.timeout().count());
+    return value + " s without progress there (--timeout=" + value + ")";
+  }
   /// The status of an outcome other than Met; a timeout aborts everybody. `where` is only put together for an error.
   template <typename Where> Status explain(Rendezvous::Outcome outcome, Rendezvous &rendezvous, Where where) {
     if (outcome == Rendezvous::Outcome::Met)
@@ -146,8 +148,8 @@ private:
     std::string prefix = "rank " + std::to_string(rank_) + ": " + where();
     if (outcome == Rendezvous::Outcome::Aborted)
       return {StatusCode::Aborted, prefix + ": stopped because another rank failed: " + state_.whyAborted().message()};
-    Status status = Status::unavailable(prefix + ": no arrival of rank " + rendezvous.missing() + " within " +
-                                        seconds(state_.timeout.count()));
+    Status status = Status::unavailable(prefix + ": no arrival of rank " + rendezvous.missing() + " within " + limit() +
+                                        "; arrived: rank " + rendezvous.present());
     state_.abort(status);
     return status;
   }
@@ -179,6 +181,8 @@ Status LocalCommunicator::createGroup(const std::vector<int64_t> &ranks, const s
   std::unique_ptr<MeetingPlace> &meeting = state_.groups[{axes, tag, ranks}];
   if (!meeting) {
     meeting = std::make_unique<MeetingPlace>(ranks);
+    state_.watch.add(meeting->rendezvous);
+    state_.watch.add(meeting->board);
     if (!state_.reason.ok())
       meeting->abort();
   }
@@ -188,16 +192,16 @@ Status LocalCommunicator::createGroup(const std::vector<int64_t> &ranks, const s
 
 Status LocalCommunicator::agree(uint64_t value, std::string_view what) {
   auto where = [&] { return std::string(what) + " over all ranks"; };
-  Rendezvous::Deadline deadline = state_.deadline();
+  Patience patience(state_.watch);
   Offer offer;
   offer.value = value;
-  MODELPAR_RETURN_IF_ERROR(explain(state_.world.enter(rank_, offer, deadline), state_.world, where));
+  MODELPAR_RETURN_IF_ERROR(explain(state_.world.enter(rank_, offer, patience), state_.world, where));
   int64_t other = -1;
   for (int64_t i = 0; i < state_.size && other < 0; ++i)
     if (state_.world.offer(i).value != state_.world.offer(0).value)
       other = i;
   // All members see the same offers and leave by the same way.
-  MODELPAR_RETURN_IF_ERROR(explain(state_.world.next(rank_, /*working=*/false, deadline), state_.world, where));
+  MODELPAR_RETURN_IF_ERROR(explain(state_.world.next(rank_, /*working=*/false, patience), state_.world, where));
   if (other < 0)
     return {};
   return Status::invalid("ranks 0 and " + std::to_string(other) + " do not have the same " + std::string(what));
@@ -269,7 +273,7 @@ Status LocalCommunicator::run(Group &base, const Collective &collective, std::sp
   auto &group = static_cast<LocalGroup &>(base);
   Rendezvous &rendezvous = group.rendezvous;
   const int64_t me = group.index();
-  const Rendezvous::Deadline deadline = state_.deadline();
+  Patience patience(state_.watch);
   auto where = [&] {
     return collective.label + ": " + std::string(modelpar::runtime::name(collective.kind)) + " over " + group.name();
   };
@@ -277,7 +281,7 @@ Status LocalCommunicator::run(Group &base, const Collective &collective, std::sp
   mine.collective = &collective;
   mine.inputs = inputs;
   mine.outputs = outputs;
-  MODELPAR_RETURN_IF_ERROR(explain(rendezvous.enter(me, mine, deadline), rendezvous, where));
+  MODELPAR_RETURN_IF_ERROR(explain(rendezvous.enter(me, mine, patience), rendezvous, where));
   if (Status status = compare(group); !status.ok()) {
     state_.abort(status);
     rendezvous.leave();
@@ -286,18 +290,19 @@ Status LocalCommunicator::run(Group &base, const Collective &collective, std::sp
   for (size_t p = 0; p < collective.parts.size(); ++p)
     compute(group, collective, p, static_cast<std::byte *>(outputs[p]));
   if (collective.kind == CollectiveKind::AllReduce) {
-    MODELPAR_RETURN_IF_ERROR(explain(rendezvous.next(me, /*working=*/true, deadline), rendezvous, where));
+    MODELPAR_RETURN_IF_ERROR(explain(rendezvous.next(me, /*working=*/true, patience), rendezvous, where));
     for (size_t p = 0; p < collective.parts.size(); ++p)
       copyChunks(group, collective.parts[p], p, static_cast<std::byte *>(outputs[p]));
   }
-  MODELPAR_RETURN_IF_ERROR(explain(rendezvous.next(me, /*working=*/false, deadline), rendezvous, where));
+  MODELPAR_RETURN_IF_ERROR(explain(rendezvous.next(me, /*working=*/false, patience), rendezvous, where));
   group.sent.fetch_add(ringBytes(collective, group), std::memory_order_relaxed);
   return {};
 }
 
 Status LocalCommunicator::exchange(Group &base, std::span<Transfer> transfers, void *) {
   auto &group = static_cast<LocalGroup &>(base);
-  const ExchangeBoard::Result result = group.board.run(group.index(), transfers, state_.deadline());
+  Patience patience(state_.watch);
+  const ExchangeBoard::Result result = group.board.run(group.index(), transfers, patience);
   if (result.outcome == ExchangeBoard::Outcome::Done) {
     for (const Transfer &transfer : transfers)
       if (transfer.direction == Transfer::Direction::Send)
@@ -312,11 +317,10 @@ Status LocalCommunicator::exchange(Group &base, std::span<Transfer> transfers, v
   where += "over " + group.name() + ": ";
   if (result.outcome == ExchangeBoard::Outcome::Aborted)
     return {StatusCode::Aborted, where + "stopped because another rank failed: " + state_.whyAborted().message()};
-  Status status =
-      result.outcome == ExchangeBoard::Outcome::TimedOut
-          ? Status::unavailable(where + peer + " has not come to it within " + seconds(state_.timeout.count()))
-          : Status::internal(where + "expected " + std::to_string(result.transfer->bytes) + " bytes, " + peer +
-                             " sends " + std::to_string(result.peerBytes));
+  Status status = result.outcome == ExchangeBoard::Outcome::TimedOut
+                      ? Status::unavailable(where + peer + " has not come to it within " + limit())
+                      : Status::internal(where + "expected " + std::to_string(result.transfer->bytes) + " bytes, " +
+                                         peer + " sends " + std::to_string(result.peerBytes));
   state_.abort(status);
   return status;
 }
@@ -325,64 +329,7 @@ LocalWorld::LocalWorld(int64_t size, std::chrono::duration<double> timeout)
     : state_(std::make_unique<State>(size, timeout)) {}
 LocalWorld::~LocalWorld() = default;
 int64_t LocalWorld::size() const { return state_->size; }
+Activity &LocalWorld::activity(int64_t rank) { return state_->watch.activity(rank); }
 std::unique_ptr<Communicator> LocalWorld::communicator(int64_t rank) {
   return std::make_unique<LocalCommunicator>(*state_, rank);
-}
-
-namespace {
-
-/// How the ranks of one run end.
-class Endings {
-public:
-  explicit Endings(int64_t numRanks) : running_(numRanks) {}
-
-  void end(const Status &status) {
-    std::lock_guard lock(mutex_);
-    // The error that came first in time; Aborted only while nothing better is known.
-    if (!status.ok() && (first_.ok() || (first_.code() == StatusCode::Aborted && status.code() != StatusCode::Aborted)))
-      first_ = status;
-    --running_;
-    changed_.notify_all();
-  }
-  /// Waits for all ranks; calls `onStuck` when they have not ended `patience` after the first error.
-  void waitForAll(std::chrono::duration<double> patience, const std::function<void(const Status &)> &onStuck) {
-    std::unique_lock lock(mutex_);
-    auto done = [this] { return running_ == 0; };
-    changed_.wait(lock, [&] { return done() || !first_.ok(); });
-    if (!onStuck || patience.count() <= 0 || changed_.wait_for(lock, patience, done))
-      return;
-    Status status = first_;
-    lock.unlock();
-    onStuck(status);
-  }
-  /// After all have ended.
-  const Status &first() const { return first_; }
-
-private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  int64_t running_;
-  Status first_;
-};
-
-} // namespace
-
-Status modelpar::runtime::runLocalRanks(int64_t worldSize, std::chrono::duration<double> timeout,
-                                        const std::function<Status(Communicator &)> &body,
-                                        const std::function<void(const Status &)> &onStuck) {
-  LocalWorld world(worldSize, timeout);
-  Endings endings(worldSize);
-  std::vector<std::thread> threads;
-  for (int64_t rank = 0; rank < worldSize; ++rank)
-    threads.emplace_back([&, rank] {
-      std::unique_ptr<Communicator> communicator = world.communicator(rank);
-      Status status = body(*communicator);
-      endings.end(status); // Before the others learn of it and end too.
-      if (!status.ok())
-        communicator->abort(status);
-    });
-  endings.waitForAll(timeout, onStuck);
-  for (std::thread &thread : threads)
-    thread.join();
-  return endings.first();
 }

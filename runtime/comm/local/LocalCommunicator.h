@@ -12,6 +12,7 @@
 #ifndef MODELPAR_RUNTIME_COMM_LOCAL_LOCALCOMMUNICATOR_H
 #define MODELPAR_RUNTIME_COMM_LOCAL_LOCALCOMMUNICATOR_H
 
+#include "runtime/base/Activity.h"
 #include "runtime/comm/Communicator.h"
 
 #include <chrono>
@@ -31,6 +32,10 @@ public:
   /// The end of `rank`; must be gone before the world.
   std::unique_ptr<Communicator> communicator(int64_t rank);
 
+  /// What the threads of `rank` are to be members of: their work tells waiting ranks that it is alive. Without members
+  /// it counts as idle.
+  Activity &activity(int64_t rank);
+
   struct State;
 
 private:
@@ -38,9 +43,9 @@ private:
 };
 
 /// Runs `body(communicator)` for each rank in a thread of its own and returns the error that came first, if any; a rank
-/// that returns an error aborts the others. A thread cannot be killed: when some rank has not ended `timeout` after the
-/// first error, it is stuck outside any collective, and `onStuck(error)` is called by the calling thread (a main
-/// program ends the process there).
+/// that returns an error aborts the others. OutOfThreads when not all threads could be started. A thread cannot be
+/// killed: when some rank has not ended `timeout` after the first error, it is stuck outside any collective, and
+/// `onStuck(error)` is called by the calling thread (a main program ends the process there).
 Status runLocalRanks(int64_t worldSize, std::chrono::duration<double> timeout,
                      const std::function<Status(Communicator &)> &body,
                      const std::function<void(const Status &)> &onStuck = {});

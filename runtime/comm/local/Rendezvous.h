@@ -14,8 +14,8 @@
 #define MODELPAR_RUNTIME_COMM_LOCAL_RENDEZVOUS_H
 
 #include "runtime/comm/Communicator.h"
+#include "runtime/comm/local/Watch.h"
 
-#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <vector>
@@ -29,18 +29,17 @@ struct Offer {
   uint64_t value = 0;
 };
 
-class Rendezvous {
+class Rendezvous final : public WaitingPlace {
 public:
   explicit Rendezvous(std::vector<int64_t> ranks);
 
   enum class Outcome { Met, Aborted, TimedOut };
-  using Deadline = std::chrono::steady_clock::time_point;
 
   /// Enters a call: shows the offer and waits for all members. Met: the member is working, and reads peers' offers and
   /// memory until it calls next() or leave().
-  Outcome enter(int64_t member, const Offer &offer, Deadline deadline);
+  Outcome enter(int64_t member, const Offer &offer, Patience &patience);
   /// Ends this member's work and waits until all have ended theirs; when `working`, all go on working.
-  Outcome next(int64_t member, bool working, Deadline deadline);
+  Outcome next(int64_t member, bool working, Patience &patience);
   /// Ends this member's work in an error: waits only until no peer works.
   void leave();
   /// From now on nobody meets here. Any thread.
@@ -48,11 +47,18 @@ public:
 
   /// A peer's offer, while working.
   const Offer &offer(int64_t member) const { return offers_[static_cast<size_t>(member)]; }
-  /// After TimedOut: "1, 3".
-  std::string missing();
+  /// After TimedOut: "1, 3"; those that had come and those that had not.
+  std::string present() { return list(true); }
+  std::string missing() { return list(false); }
+
+  void markAwaited(int64_t member, std::span<char> awaited) override;
+  bool spread(std::span<char> awaited) override;
 
 private:
-  Outcome meet(std::unique_lock<std::mutex> &lock, int64_t member, bool working, Deadline deadline);
+  Outcome meet(std::unique_lock<std::mutex> &lock, int64_t member, bool working, Patience &patience);
+  std::string list(bool present);
+  /// markAwaited, under the lock; true when a mark is new.
+  bool mark(size_t member, std::span<char> awaited) const;
 
   std::vector<int64_t> ranks_;
   std::mutex mutex_;

@@ -13,6 +13,7 @@
 
 #include "runtime/base/Arena.h"
 #include "runtime/base/Philox.h"
+#include "runtime/base/Thread.h"
 
 #include <algorithm>
 #include <atomic>
@@ -113,9 +114,14 @@ class CpuStream final : public Stream {
 public:
   CpuStream(int64_t capacity, Failure &failure, Fuzz fuzz)
       : failure_(failure), fuzz_(fuzz), ring_(static_cast<size_t>(std::max<int64_t>(capacity, 2))),
-        worker_([this] { work(); }) {}
+        started_(startThread([this] { work(); }, worker_)) {}
+
+  /// OutOfThreads: there is no worker, and nothing may be issued.
+  const Status &started() const { return started_; }
 
   ~CpuStream() override {
+    if (!started_.ok())
+      return;
     {
       std::lock_guard lock(mutex_);
       stop_ = true;
@@ -192,7 +198,9 @@ private:
     case Item::Run:
       if (failure_.failed())
         return;
-      if (Status status = item.task.function(item.task.context, item.task.argument, nullptr); !status.ok())
+      if (Status status =
+              withoutExceptions([&] { return item.task.function(item.task.context, item.task.argument, nullptr); });
+          !status.ok())
         failure_.set(status);
       return;
     case Item::Record:
@@ -213,7 +221,8 @@ private:
   std::vector<Item> ring_;
   uint64_t tail_ = 0, done_ = 0; ///< Items ever issued, and executed or skipped.
   bool stop_ = false;
-  std::thread worker_; ///< Last: it uses the others.
+  std::thread worker_;
+  Status started_; ///< Last: the worker uses the others.
 };
 
 class CpuDevice final : public Device {
@@ -228,9 +237,11 @@ public:
     memory = std::make_unique<HostMemory>(std::move(arena));
     return {};
   }
-  Status createStream(const std::string &, int64_t capacity, std::unique_ptr<Stream> &stream) override {
+  Status createStream(const std::string &name, int64_t capacity, std::unique_ptr<Stream> &stream) override {
     Fuzz fuzz(options_.fuzzSeed, static_cast<uint32_t>(options_.rank), numStreams_++);
-    stream = std::make_unique<CpuStream>(capacity, failure_, fuzz);
+    auto created = std::make_unique<CpuStream>(capacity, failure_, fuzz);
+    MODELPAR_RETURN_IF_ERROR(created->started().in("stream " + name));
+    stream = std::move(created);
     return {};
   }
   Status createEvent(std::unique_ptr<Event> &event) override {

@@ -6,7 +6,8 @@
 //===----------------------------------------------------------------------===//
 //
 // The table may be sharded by rows (the vocabulary) and by columns: an id outside
-// the shard's rows gives zero and receives nothing.
+// the shard's rows gives zero and receives nothing. A row of padding, counted in the
+// whole table, receives nothing either.
 //
 //===----------------------------------------------------------------------===//
 
@@ -21,7 +22,7 @@ namespace {
 struct EmbeddingOp {
   static constexpr const char *kName = "embedding";
   static constexpr int kInputs = 2, kOutputs = 1;
-  Status init(const planformat::Instruction &) { return Status(); }
+  Status init(const planformat::Instruction &) { return Status(); } // Rows of padding are rows like others.
   template <typename T> Status run(const KernelArgs &args) {
     const TensorView &table = args.inputs[1];
     const int32_t *ids = args.inputs[0].as<const int32_t>();
@@ -46,7 +47,10 @@ struct EmbeddingOp {
 struct EmbeddingGradOp {
   static constexpr const char *kName = "embedding_grad";
   static constexpr int kInputs = 2, kOutputs = 1;
-  Status init(const planformat::Instruction &) { return Status(); }
+  int64_t paddingRow = -1;
+  Status init(const planformat::Instruction &instruction) {
+    return readOptional(instruction, "padding_row", paddingRow);
+  }
   template <typename T> Status run(const KernelArgs &args) {
     const TensorView &table = args.outputs[0];
     const T *grad = args.inputs[0].as<const T>();
@@ -62,10 +66,10 @@ struct EmbeddingGradOp {
     });
     // Columns are divided, so a row receives its gradients in the order of the ids.
     constexpr int64_t kColumns = 32;
-    parallelFor(args.pool, width, kColumns, [=](int64_t begin, int64_t end) {
+    parallelFor(args.pool, width, kColumns, [=, padding = paddingRow](int64_t begin, int64_t end) {
       for (int64_t i = 0; i < tokens; ++i) {
         const int64_t row = rowOf(ids[i]);
-        if (row < 0)
+        if (row < 0 || ids[i] == padding)
           continue;
         const T *from = grad + i * width;
         T *to = y + row * width;

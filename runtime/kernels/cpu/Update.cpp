@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What changes per step (learning rate, step, betas, ...) is read from the scalars;
+// What changes per step (learning rate, number of the update, betas, ...) is read from the scalars;
 // a clip scale of 0 (the norm is not finite) leaves parameters and moments alone.
 //
 //===----------------------------------------------------------------------===//
@@ -114,15 +114,15 @@ struct AdamWOp : WeightDecay {
       keep(args.inputs[3], args.outputs[2], sizeof(T));
       return Status();
     }
-    const double lr = scalar(scalars, Scalar::LearningRate), stepNumber = scalar(scalars, Scalar::Step);
+    const double lr = scalar(scalars, Scalar::LearningRate), update = scalar(scalars, Scalar::Update);
     const double beta1 = scalar(scalars, Scalar::Beta1), beta2 = scalar(scalars, Scalar::Beta2);
     AdamWStep<T> step;
     step.gradScale = static_cast<T>(gradScale);
     step.beta1 = static_cast<T>(beta1);
     step.beta2 = static_cast<T>(beta2);
     step.decay = static_cast<T>(enabled ? 1 - lr * scalar(scalars, Scalar::WeightDecay) : 1);
-    step.stepSize = static_cast<T>(lr / (1 - std::pow(beta1, stepNumber)));
-    step.inverseRootBias2 = static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, stepNumber)));
+    step.stepSize = static_cast<T>(lr / (1 - std::pow(beta1, update)));
+    step.inverseRootBias2 = static_cast<T>(1 / std::sqrt(1 - std::pow(beta2, update)));
     step.epsilon = static_cast<T>(scalar(scalars, Scalar::Epsilon));
     const T *p = args.inputs[0].as<const T>(), *g = args.inputs[1].as<const T>(), *m = args.inputs[2].as<const T>(),
             *v = args.inputs[3].as<const T>();

@@ -21,7 +21,8 @@ using planformat::Scalar;
 static_assert(static_cast<int>(Scalar::Step) == 0 && static_cast<int>(Scalar::LearningRate) == 1 &&
               static_cast<int>(Scalar::LabelCount) == 2 && static_cast<int>(Scalar::Clip) == 5 &&
               static_cast<int>(Scalar::Beta1) == 6 && static_cast<int>(Scalar::Beta2) == 7 &&
-              static_cast<int>(Scalar::Epsilon) == 8 && static_cast<int>(Scalar::WeightDecay) == 9);
+              static_cast<int>(Scalar::Epsilon) == 8 && static_cast<int>(Scalar::WeightDecay) == 9 &&
+              static_cast<int>(Scalar::Update) == 10);
 
 namespace {
 
@@ -29,11 +30,15 @@ namespace {
 struct Attributes {
   int kind = 0;
   double epsilon = 0;
+  int64_t paddingRow = -1;
   bool weightDecay = true;
 };
 Status readNone(const planformat::Instruction &, Attributes &) { return Status(); }
 Status readKind(const planformat::Instruction &i, Attributes &a) { return readActivationKind(i, a.kind); }
 Status readEpsilon(const planformat::Instruction &i, Attributes &a) { return readAttribute(i, "epsilon", a.epsilon); }
+Status readPadding(const planformat::Instruction &i, Attributes &a) {
+  return readOptional(i, "padding_row", a.paddingRow);
+}
 Status readDecay(const planformat::Instruction &i, Attributes &a) {
   return readAttribute(i, "weight_decay", a.weightDecay);
 }
@@ -98,7 +103,7 @@ cudaError_t launchEmbedding(const Call &c) {
 cudaError_t launchEmbeddingGrad(const Call &c) {
   const TensorView &table = c.args.outputs[0];
   return cuda::embeddingGrad(c.stream, c.input(1).numElements(), table.extents[1], table.offsets[0], table.extents[0],
-                             c.in(0), c.ids(1), c.out(0));
+                             c.attributes.paddingRow, c.in(0), c.ids(1), c.out(0));
 }
 
 cudaError_t launchLayerNorm(const Call &c) {
@@ -178,7 +183,7 @@ constexpr Entry kEntries[] = {
     {"add", 2, 1, readNone, launchAdd},
     {"clip_scale", 2, 2, readNone, launchClipScale},
     {"embedding", 2, 1, readNone, launchEmbedding},
-    {"embedding_grad", 2, 1, readNone, launchEmbeddingGrad},
+    {"embedding_grad", 2, 1, readPadding, launchEmbeddingGrad},
     {"layer_norm", 3, 3, readEpsilon, launchLayerNorm},
     {"layer_norm_input_grad", 5, 1, readNone, launchLayerNormInputGrad},
     {"layer_norm_weight_grad", 4, 2, readNone, launchLayerNormWeightGrad},

@@ -28,7 +28,8 @@ enum ScalarField {
   kBeta1,
   kBeta2,
   kEpsilon,
-  kWeightDecay
+  kWeightDecay,
+  kUpdate
 };
 
 constexpr int kThreads = 256;
@@ -138,9 +139,10 @@ struct AdamW {
       newP[i] = p[i], newM[i] = m[i], newV[i] = v[i];
       return;
     }
-    const double beta1 = scalars[kBeta1], beta2 = scalars[kBeta2], lr = scalars[kLearningRate], step = scalars[kStep];
-    const float stepSize = static_cast<float>(lr / (1 - pow(beta1, step)));
-    const float inverseRoot = static_cast<float>(1 / sqrt(1 - pow(beta2, step)));
+    const double beta1 = scalars[kBeta1], beta2 = scalars[kBeta2], lr = scalars[kLearningRate];
+    const double update = scalars[kUpdate];
+    const float stepSize = static_cast<float>(lr / (1 - pow(beta1, update)));
+    const float inverseRoot = static_cast<float>(1 / sqrt(1 - pow(beta2, update)));
     const float decay = static_cast<float>(weightDecay ? 1 - lr * scalars[kWeightDecay] : 1);
     const float b1 = static_cast<float>(beta1), b2 = static_cast<float>(beta2);
     const float grad = g[i] * gradScale;
@@ -188,14 +190,14 @@ struct Embedding {
 
 /// One thread per column walks the tokens.
 struct EmbeddingGrad {
-  int64_t tokens, width, first, tableRows;
+  int64_t tokens, width, first, tableRows, padding;
   const float *grad;
   const int32_t *ids;
   float *table;
   __device__ void operator()(int64_t column) const {
     for (int64_t i = 0; i < tokens; ++i) {
       const int64_t row = ids[i] - first;
-      if (row >= 0 && row < tableRows)
+      if (row >= 0 && row < tableRows && ids[i] != padding)
         table[row * width + column] += grad[i * width + column];
     }
   }
@@ -235,12 +237,12 @@ cudaError_t embedding(cudaStream_t stream, int64_t tokens, int64_t width, int64_
   return forElements(stream, tokens * width, Embedding{width, first, tableRows, ids, table, rows});
 }
 cudaError_t embeddingGrad(cudaStream_t stream, int64_t tokens, int64_t width, int64_t first, int64_t tableRows,
-                          const float *grad, const int32_t *ids, float *table) {
+                          int64_t padding, const float *grad, const int32_t *ids, float *table) {
   if (tableRows * width == 0)
     return cudaSuccess;
   if (cudaError_t error = cudaMemsetAsync(table, 0, sizeof(float) * tableRows * width, stream); error != cudaSuccess)
     return error;
-  return forElements(stream, width, EmbeddingGrad{tokens, width, first, tableRows, grad, ids, table});
+  return forElements(stream, width, EmbeddingGrad{tokens, width, first, tableRows, padding, grad, ids, table});
 }
 
 } // namespace modelpar::runtime::cuda

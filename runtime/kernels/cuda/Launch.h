@@ -39,9 +39,9 @@ cudaError_t tokenLossGrad(cudaStream_t stream, int64_t n, const int32_t *targets
 /// rows[i] = table[ids[i] - first], zero where that row is not among `tableRows`.
 cudaError_t embedding(cudaStream_t stream, int64_t tokens, int64_t width, int64_t first, int64_t tableRows,
                       const int32_t *ids, const float *table, float *rows);
-/// Gradients of a row are added in the order of the tokens.
+/// Gradients of a row are added in the order of the tokens; none of the id `padding` (-1: every id counts).
 cudaError_t embeddingGrad(cudaStream_t stream, int64_t tokens, int64_t width, int64_t first, int64_t tableRows,
-                          const float *grad, const int32_t *ids, float *table);
+                          int64_t padding, const float *grad, const int32_t *ids, float *table);
 
 // Reductions.
 cudaError_t columnSums(cudaStream_t stream, int64_t rows, int64_t columns, const float *x, float *y);

@@ -11,6 +11,9 @@
 
 #include "KernelCases.h"
 
+#include "runtime/kernels/cpu/OneDnn.h"
+
+#include <cstdlib>
 #include <gtest/gtest.h>
 
 using namespace modelpar;
@@ -84,6 +87,23 @@ TEST(KernelConformanceSuite, RunsOnCuda) {
   std::string reason;
   if (!cudaBackend(reason))
     GTEST_SKIP() << "kernels are not compared on CUDA: " << reason;
+}
+
+/// What the matmul cases run on when the environment asks for oneDNN.
+TEST(OneDnn, TakesTheProducts) {
+#ifndef MODELPAR_TEST_ONEDNN
+  GTEST_SKIP() << "the build has no oneDNN";
+#endif
+  const char *asked = std::getenv("MODELPAR_MATMUL");
+  EXPECT_EQ(cpu::OneDnnMatmul::selected(), asked && std::string(asked) == "onednn");
+  const float a[] = {1, 2, 3, 4, 5, 6}, b[] = {1, 0, 2, 1, 0, 3}; // [2, 3] and [3, 2].
+  float c[4] = {};
+  bool done = false;
+  cpu::OneDnnMatmul product;
+  const Status status = product.run(nullptr, 2, 2, 3, {a, 3, 1}, {b, 2, 1}, {c, 2, 1}, done);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_TRUE(done);
+  EXPECT_EQ(std::vector<float>(c, c + 4), (std::vector<float>{5, 11, 14, 23}));
 }
 
 /// Every op that the CPU has a kernel for has a case.

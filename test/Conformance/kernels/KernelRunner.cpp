@@ -95,6 +95,7 @@ Tensor Tensor::scalars(std::vector<std::pair<Scalar, double>> changes) {
   set(Scalar::Beta2, 0.95);
   set(Scalar::Epsilon, 1e-8);
   set(Scalar::WeightDecay, 0.1);
+  set(Scalar::Update, 3);
   for (auto [field, value] : changes)
     set(field, value);
   return t;

@@ -162,6 +162,10 @@ void addEmbedding(KernelCases &cases) {
   }
   cases.push_back({"rows", "embedding", {}, {ids, table}, {rows}});
   cases.push_back({"rows", "embedding_grad", {}, {grad, ids}, {tableGrad}});
+  const int64_t padding = static_cast<int64_t>(ids.values[4]);
+  cases.push_back({"padding", "embedding", {{"padding_row", padding}}, {ids, table}, {rows}});
+  std::fill_n(tableGrad.values.begin() + padding * 40, 40, 0.0);
+  cases.push_back({"padding", "embedding_grad", {{"padding_row", padding}}, {grad, ids}, {tableGrad}});
 }
 
 } // namespace

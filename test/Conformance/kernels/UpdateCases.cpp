@@ -49,10 +49,10 @@ void addNorm(KernelCases &cases) {
                      {Tensor::of({}, {c.norm}), Tensor::of({}, {c.scale})}});
 }
 
-void addOptimizers(KernelCases &cases, const std::string &name, bool decay, double scale, double step) {
+void addOptimizers(KernelCases &cases, const std::string &name, bool decay, double scale, double update) {
   Tensor p = Tensor::reals({13, 11}, 1), g = Tensor::reals({13, 11}, 2), m = Tensor::reals({13, 11}, 3),
          v = Tensor::reals({13, 11}, 4, 0, 3), scaleTensor = Tensor::of({}, {scale});
-  Tensor scalars = Tensor::scalars({{Scalar::Step, step}});
+  Tensor scalars = Tensor::scalars({{Scalar::Update, update}});
   const double lr = 0.125, b1 = 0.9, b2 = 0.95, wd = decay ? 0.1 : 0;
   Tensor newP = p, newM = m, newV = v, sgd = p;
   if (scale != 0)
@@ -60,7 +60,7 @@ void addOptimizers(KernelCases &cases, const std::string &name, bool decay, doub
       double grad = scale * g.values[i];
       newM.values[i] = b1 * m.values[i] + (1 - b1) * grad;
       newV.values[i] = b2 * v.values[i] + (1 - b2) * grad * grad;
-      double first = newM.values[i] / (1 - std::pow(b1, step)), second = newV.values[i] / (1 - std::pow(b2, step));
+      double first = newM.values[i] / (1 - std::pow(b1, update)), second = newV.values[i] / (1 - std::pow(b2, update));
       newP.values[i] = p.values[i] - lr * (first / (std::sqrt(second) + 1e-8) + wd * p.values[i]);
       sgd.values[i] = p.values[i] - lr * (grad + wd * p.values[i]);
     }

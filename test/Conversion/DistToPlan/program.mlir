@@ -10,7 +10,7 @@
 #scalar = #dist.sharding<[]>
 
 // CHECK: module attributes {dist.mesh = {{.*}}, plan.num_micro_batches = 2 : i64}
-// CHECK: plan.input "x" : {{.*}} role "data" range [-2.000000e+00, 2.000000e+00] dims ["b", "f"]
+// CHECK: plan.input "x" : {{.*}} role "data" range [-2.000000e+00, 2.000000e+00] dims ["b", "f"] batch 0
 // CHECK: plan.input "scalars" : {{.*}} role "scalars"
 // CHECK: plan.parameter "w" : {{.*}} init "normal" [0.000000e+00, 2.000000e-02] checkpoint "w" [16] value @w gradient @w.grad state [] []
 // CHECK: plan.output "loss" @loss
@@ -55,7 +55,7 @@ module attributes {dist.mesh = #dist.mesh<["mb"=2]>} {
   // CHECK: plan.program @stage0.update update stage 0 {
   // CHECK: %[[W:.*]] = plan.use @w :
   // CHECK: plan.call @b.update ins(%[[W]], {{.*}}) outs(%[[W]] : {{.*}})
-  func.func @step(%x: tensor<8x4xf32, #batch> {nn.input = "x", nn.input_role = "data", nn.input_range = [-2.0, 2.0], nn.dim_names = ["b", "f"]}, %scalars: tensor<16xf64> {nn.input = "scalars", nn.input_role = "scalars"})
+  func.func @step(%x: tensor<8x4xf32, #batch> {nn.input = "x", nn.input_role = "data", nn.input_range = [-2.0, 2.0], nn.dim_names = ["b", "f"], nn.batch_dim = 0}, %scalars: tensor<16xf64> {nn.input = "scalars", nn.input_role = "scalars"})
       -> (tensor<f32, #scalar> {nn.output = "loss"}) {
     %w = nn.read_parameter @w : tensor<4x4xf32, #whole>
     %0:2 = call @b.forward(%x, %w) {nn.instance = 5 : i64, nn.role = #nn.role<forward>} : (tensor<8x4xf32, #batch>, tensor<4x4xf32, #whole>) -> (tensor<f32, #loss>, tensor<8x4xf32, #batch>)

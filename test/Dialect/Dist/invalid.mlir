@@ -514,7 +514,7 @@ module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
 
 module attributes {dist.mesh = #dist.mesh<["cp"=2, "tp"=2]>} {
   func.func @balanced_minor(%x: tensor<8x4xf32, #dist.sharding<[{"tp", "cp"*}, {}]>>) {
-    // expected-error @+1 {{only the major axis of a dimension can be balanced, found "cp"*}}
+    // expected-error @+1 {{a sequence of 8 is balanced over "cp"*, which only a major axis can be}}
     %0 = dist.reshard %x : tensor<8x4xf32, #dist.sharding<[{"tp", "cp"*}, {}]>> -> tensor<8x4xf32, #dist.sharding<[{}, {}]>>
     return
   }
@@ -550,3 +550,13 @@ module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
     return
   }
 }
+
+// -----
+
+// expected-error @+1 {{mesh axis "tp" of size 65536, expected at most 65536 micro-batches and 2147483648 ranks in all}}
+module attributes {dist.mesh = #dist.mesh<["dp"=65536, "tp"=65536]>} {}
+
+// -----
+
+// expected-error @+1 {{mesh axis "mb" of size 65537, expected at most 65536 micro-batches and 2147483648 ranks in all}}
+module attributes {dist.mesh = #dist.mesh<["mb"=65537]>} {}

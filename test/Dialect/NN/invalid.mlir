@@ -265,6 +265,14 @@ func.func @embedding_c3(%a0: tensor<2xi32>, %a1: tensor<8x4xf32>) {
 
 // -----
 
+func.func @embedding_c4(%a0: tensor<2xi32>, %a1: tensor<8x4xf32>) {
+  // expected-error@+1 {{'nn.embedding' op padding_row is 8, expected a row of the 8 of the table}}
+  %r = nn.embedding %a0, %a1 {padding_row = 8} : (tensor<2xi32>, tensor<8x4xf32>) -> tensor<2x4xf32>
+  return
+}
+
+// -----
+
 func.func @embedding_grad_c1(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
   // expected-error@+1 {{'nn.embedding_grad' op result has shape [8], expected two dimensions}}
   %r = nn.embedding_grad %a0, %a1 : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8xf32>
@@ -284,6 +292,14 @@ func.func @embedding_grad_c2(%a0: tensor<3x4xf32>, %a1: tensor<2xi32>) {
 func.func @embedding_grad_c3(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
   // expected-error@+1 {{'nn.embedding_grad' op result has element type 'f64', expected 'f32'}}
   %r = nn.embedding_grad %a0, %a1 : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8x4xf64>
+  return
+}
+
+// -----
+
+func.func @embedding_grad_c4(%a0: tensor<2x4xf32>, %a1: tensor<2xi32>) {
+  // expected-error@+1 {{'nn.embedding_grad' op padding_row is -1, expected a row of the 8 of the table}}
+  %r = nn.embedding_grad %a0, %a1 {padding_row = -1} : (tensor<2x4xf32>, tensor<2xi32>) -> tensor<8x4xf32>
   return
 }
 
@@ -956,6 +972,16 @@ nn.parameter @parameter_c1_extent : tensor<3x4xf32> init <zeros> checkpoint "w" 
 
 // -----
 
+// expected-error@+1 {{'nn.parameter' op zero_row is 3, expected one of 3 rows}}
+nn.parameter @parameter_c2 : tensor<3x4xf32> init <zeros> checkpoint "w" [3, 4] {zero_row = 3}
+
+// -----
+
+// expected-error@+1 {{'nn.parameter' op zero_row is 0, expected one of 0 rows}}
+nn.parameter @parameter_c2_scalar : tensor<f32> init <zeros> checkpoint "w" [] {zero_row = 0}
+
+// -----
+
 // expected-error@+1 {{expected zeros, ones, constant, normal or uniform, found gauss}}
 nn.parameter @init_kind : tensor<4xf32> init <gauss, 0.0, 1.0> checkpoint "w" [4]
 
@@ -1115,3 +1141,9 @@ func.func @attention_grad_c7(%q: tensor<2x3x2x4xf64>, %k: tensor<2x5x2x4xf64>, %
   %r0, %r1, %r2 = nn.attention_grad %q, %q, %k, %k, %q, %l, %s, %m {causal = true, scale = 0.5, rate = 0.0, dropout_key = 0} : (tensor<2x3x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x3x2x4xf64>, tensor<2x3x2xf64>, tensor<16xf64>, tensor<3x5xf32>) -> (tensor<2x3x2x4xf64>, tensor<2x5x2x4xf64>, tensor<2x5x2x4xf64>)
   return
 }
+
+// -----
+
+// nn.parameter C1
+// expected-error @+1 {{checkpoint shape [4294967296, 4294967296, 4] has more than 2^63 elements}}
+nn.parameter @overflow : tensor<4xf32> init <zeros> checkpoint "w" [4294967296, 4294967296, 4]

@@ -15,6 +15,8 @@ nn.parameter @constant : tensor<6xf64> init <constant, -0.5> checkpoint "h.const
 nn.parameter @uniform : tensor<6xf32> init <uniform, -0.1, 0.1> checkpoint "h.uniform" [6]
 // CHECK: nn.parameter @scalar : tensor<f32> init <zeros> checkpoint "h.scalar" []
 nn.parameter @scalar : tensor<f32> init <zeros> checkpoint "h.scalar" []
+// CHECK: nn.parameter @named : tensor<4x6xf32> init <ones> checkpoint "a" [4, 6] or ["b", "c"] {zero_row = 3 : i64}
+nn.parameter @named : tensor<4x6xf32> init <ones> checkpoint "a" [4, 6] or ["b", "c"] {zero_row = 3}
 
 // CHECK-LABEL: func.func @parameters
 func.func @parameters(%g: tensor<4x6xf32>) {
@@ -67,6 +69,15 @@ func.func @embedding(%ids: tensor<2x3xi32>, %table: tensor<8x4xf32>) -> tensor<8
   %0 = nn.embedding %ids, %table : (tensor<2x3xi32>, tensor<8x4xf32>) -> tensor<2x3x4xf32>
   // CHECK: nn.embedding_grad %{{.*}}, %{{.*}} : (tensor<2x3x4xf32>, tensor<2x3xi32>) -> tensor<8x4xf32>
   %1 = nn.embedding_grad %0, %ids : (tensor<2x3x4xf32>, tensor<2x3xi32>) -> tensor<8x4xf32>
+  return %1 : tensor<8x4xf32>
+}
+
+// CHECK-LABEL: func.func @embedding_padding
+func.func @embedding_padding(%ids: tensor<2x3xi32>, %table: tensor<8x4xf32>) -> tensor<8x4xf32> {
+  // CHECK: nn.embedding %{{.*}}, %{{.*}} {padding_row = 0 : i64} : (tensor<2x3xi32>, tensor<8x4xf32>) -> tensor<2x3x4xf32>
+  %0 = nn.embedding %ids, %table {padding_row = 0} : (tensor<2x3xi32>, tensor<8x4xf32>) -> tensor<2x3x4xf32>
+  // CHECK: nn.embedding_grad %{{.*}}, %{{.*}} {padding_row = 7 : i64} : (tensor<2x3x4xf32>, tensor<2x3xi32>) -> tensor<8x4xf32>
+  %1 = nn.embedding_grad %0, %ids {padding_row = 7} : (tensor<2x3x4xf32>, tensor<2x3xi32>) -> tensor<8x4xf32>
   return %1 : tensor<8x4xf32>
 }
 

@@ -30,6 +30,12 @@ plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [2, 3] value @
 
 // -----
 
+// plan.parameter C4
+// expected-error @+1 {{expected 'zero_row' to be one of 4 rows, found 4}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [] checkpoint "w" [4] value @w state [] [] {zero_row = 4}
+
+// -----
+
 // expected-error @+1 {{expected the name of a plan.buffer, found @nowhere}}
 plan.output "loss" @nowhere
 
@@ -364,6 +370,12 @@ plan.replica "replica_c3" stage 1 value @w state []
 
 // -----
 
+// plan.input C3
+// expected-error @+1 {{expected 'batch' to be a dimension of 'tensor<8xi32>', found 1}}
+plan.input "x" : tensor<8xi32> role "tokens" range [0.0, 1.0] dims ["b"] batch 1
+
+// -----
+
 // plan.collective C6
 plan.program @p forward stage 0 {
   %0 = plan.alloc 64 : <tensor<4xf32>>
@@ -397,3 +409,24 @@ plan.program @p forward stage 0 {
   // expected-error @+1 {{expected one axis and a shift from 1 to 3, found 2 and 1}}
   plan.collective collective_permute ins(%0 : !plan.buffer<tensor<4xf32>>) outs(%0 : !plan.buffer<tensor<4xf32>>) over [#plan.axis<"cp", 4>, #plan.axis<"tp", 4>] shift 1
 }
+
+// -----
+
+// plan.program C3
+plan.program @p forward stage 0 {
+  // expected-error @+1 {{expected a stream from 0 to 63, found -1}}
+  plan.wait stream -1
+}
+
+// -----
+
+// plan.memory C2
+// expected-error @+1 {{expected parts of at least 0 bytes that 64 bits can count, found 9223372036854775807}}
+plan.memory stage 0 arena 64 transient 0 parts ["a", "b"] [9223372036854775807, 9223372036854775807]
+
+// -----
+
+// plan.parameter C3
+plan.buffer @w parameter : tensor<4xf32> bytes 64 at 0
+// expected-error @+1 {{expected a checkpoint shape of 4 elements, found more than 2^63}}
+plan.parameter "w" : tensor<4xf32> init "zeros" [0.0, 0.0] checkpoint "w" [4294967296, 4294967296, 4] value @w state [] []

@@ -4,11 +4,13 @@
 // A whole plan in miniature: tables, buffers, a block, programs, a schedule.
 // CHECK: plan.input "x" : tensor<8x64xf32> role "data" range [-1.000000e+00, 1.000000e+00] dims ["b", "d"]
 plan.input "x" : tensor<8x64xf32> role "data" range [-1.0, 1.0] dims ["b", "d"]
-// CHECK: plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.000000e+00, 2.560000e+02] dims ["b", "s"]{{$}}
-plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.0, 256.0] dims ["b", "s"]
+// CHECK: plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.000000e+00, 2.560000e+02] dims ["b", "s"] batch 0{{$}}
+plan.input "tokens" : tensor<8x64xi32> role "tokens" range [0.0, 256.0] dims ["b", "s"] batch 0
 // CHECK: plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.000000e+00, 2.000000e-02] checkpoint "l0.w" [64, 256] value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
 plan.parameter "l0.w" : tensor<64x256xf32> init "normal" [0.0, 0.02] checkpoint "l0.w" [64, 256]
   value @l0.w gradient @l0.w.grad state ["exp_avg"] [@l0.w.exp_avg] {weight_decay = false}
+// CHECK: plan.parameter "named" : tensor<64x256xf32> init "ones" [] checkpoint "a" [64, 256] or ["b"] value @l0.w state [] [] {zero_row = 63 : i64}
+plan.parameter "named" : tensor<64x256xf32> init "ones" [] checkpoint "a" [64, 256] or ["b"] value @l0.w state [] [] {zero_row = 63}
 // CHECK: plan.output "loss" @loss
 plan.output "loss" @loss
 // CHECK: plan.buffer @x input : tensor<8x64xf32> bytes 2048 at 0 slots 2 stride 2048 per_micro_batch

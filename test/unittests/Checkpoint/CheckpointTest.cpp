@@ -56,17 +56,78 @@ TensorView view(std::vector<float> &data, std::vector<int64_t> global, std::vect
   return result;
 }
 
-TEST(Checkpoint, ReadsNamesWithAndWithoutPrefix) {
-  TemporaryDirectory directory;
-  writeTensors(directory / "model.safetensors", {{"wte.weight", {1}, {1}}, {"transformer.wpe.weight", {1}, {2}}});
+planformat::Parameter parameter(const std::string &name, std::vector<int64_t> shape, std::vector<std::string> aliases) {
+  planformat::Parameter result = parameter(name, std::move(shape));
+  result.aliases = std::move(aliases);
+  return result;
+}
+
+/// Opens a checkpoint of tensors of one element, their place in the list.
+Checkpoint checkpointOf(const TemporaryDirectory &directory, const std::vector<std::string> &names) {
+  std::vector<Named> tensors;
+  for (const std::string &name : names)
+    tensors.push_back({name, {1}, {static_cast<float>(tensors.size())}});
+  writeTensors(directory / "f.safetensors", tensors);
   Checkpoint checkpoint;
-  Status status = Checkpoint::open(directory.path(), checkpoint);
-  ASSERT_TRUE(status.ok()) << status.message();
-  EXPECT_TRUE(checkpoint.find("transformer.wte.weight"));
-  EXPECT_TRUE(checkpoint.find("wpe.weight"));
-  EXPECT_FALSE(checkpoint.find("transformer.transformer.wpe.weigh"));
-  status = checkpoint.check({parameter("transformer.wte.weight", {1}), parameter("transformer.wpe.weight", {1})});
+  Status status = Checkpoint::open(directory / "f.safetensors", checkpoint);
   EXPECT_TRUE(status.ok()) << status.message();
+  return checkpoint;
+}
+
+/// The value of the tensor that a parameter takes.
+float valueOf(const Checkpoint &checkpoint, const planformat::Parameter &parameter) {
+  std::vector<float> data;
+  EXPECT_TRUE(readSlice(checkpoint.find(parameter), view(data, {1}, {0}, {1})).ok());
+  return data[0];
+}
+
+TEST(Checkpoint, ReadsTheFirstNameThatIsThere) {
+  TemporaryDirectory directory;
+  const planformat::Parameter trunk = parameter("trunk.w", {1}, {"w"}),
+                              tied = parameter("trunk.table", {1}, {"table", "head"});
+  Checkpoint checkpoint = checkpointOf(directory, {"head", "w"});
+  Status status = checkpoint.check({trunk, tied});
+  EXPECT_TRUE(status.ok()) << status.message();
+  EXPECT_EQ(valueOf(checkpoint, trunk), 1);
+  EXPECT_EQ(valueOf(checkpoint, tied), 0);
+  // A name that is no parameter's is none that is close to one.
+  checkpoint = checkpointOf(directory, {"head", "trunk.w", "trunk.trunk.w"});
+  EXPECT_THAT(checkpoint.check({trunk, tied}).message(), HasSubstr("extra tensor 'trunk.trunk.w'"));
+  checkpoint = checkpointOf(directory, {"head", "runk.w"});
+  EXPECT_THAT(checkpoint.check({trunk, tied}).message(), HasSubstr("missing tensor 'trunk.w'"));
+}
+
+TEST(Checkpoint, ReadsNamesOfWrappedModules) {
+  TemporaryDirectory directory;
+  const planformat::Parameter w = parameter("trunk.layers.0.w", {1}, {"layers.0.w"});
+  for (const char *name : {"module.trunk.layers.0.w", "_orig_mod.trunk.layers.0.w", "module._orig_mod.layers.0.w",
+                           "_orig_mod.module.module.trunk.layers.0.w", "trunk.layers._orig_mod.0.w",
+                           "_fsdp_wrapped_module.trunk.layers.0._fsdp_wrapped_module._checkpoint_wrapped_module.w"}) {
+    Checkpoint checkpoint = checkpointOf(directory, {name});
+    Status status = checkpoint.check({w});
+    EXPECT_TRUE(status.ok()) << status.message();
+    EXPECT_EQ(valueOf(checkpoint, w), 0);
+  }
+  // A module of that name inside a model is a name like others, and so is a tensor's own.
+  for (const char *name : {"trunk.module.layers.0.w", "trunk.layers.0.w._orig_mod", "_orig_module.trunk.layers.0.w"})
+    EXPECT_THAT(checkpointOf(directory, {name}).check({w}).message(), HasSubstr("missing tensor 'trunk.layers.0.w'"))
+        << name;
+}
+
+TEST(Checkpoint, PrefersTheExactName) {
+  TemporaryDirectory directory;
+  const planformat::Parameter inner = parameter("module.w", {1}), outer = parameter("w", {1});
+  Checkpoint checkpoint = checkpointOf(directory, {"module.w", "w"});
+  EXPECT_TRUE(checkpoint.check({inner, outer}).ok());
+  EXPECT_EQ(valueOf(checkpoint, inner), 0);
+  EXPECT_EQ(valueOf(checkpoint, outer), 1);
+  // Two that are the same name but for wrappers, with different contents.
+  EXPECT_THAT(checkpoint.check({outer}).message(),
+              HasSubstr("tensors 'w' and 'module.w' are one parameter of the plan, and differ"));
+  // One tensor for two parameters.
+  checkpoint = checkpointOf(directory, {"_orig_mod.w"});
+  EXPECT_THAT(checkpoint.check({inner, outer}).message(),
+              HasSubstr("tensor '_orig_mod.w' is of parameters 'module.w' and 'w'"));
 }
 
 TEST(Checkpoint, ListsAllThatDoesNotFit) {
@@ -81,19 +142,36 @@ TEST(Checkpoint, ListsAllThatDoesNotFit) {
   EXPECT_THAT(status.message(), HasSubstr("extra tensor 'extra'"));
 }
 
-TEST(Checkpoint, AcceptsBuffersAndATiedHead) {
+TEST(Checkpoint, AcceptsBuffers) {
   TemporaryDirectory directory;
-  writeTensors(directory / "f.safetensors", {{"transformer.wte.weight", {2}, {1, 2}},
-                                             {"lm_head.weight", {2}, {1, 2}},
-                                             {"transformer.h.0.attn.bias", {1}, {1}}});
-  Checkpoint checkpoint;
-  ASSERT_TRUE(Checkpoint::open(directory / "f.safetensors", checkpoint).ok());
-  EXPECT_TRUE(checkpoint.check({parameter("transformer.wte.weight", {2})}).ok());
+  const planformat::Parameter w = parameter("w", {1});
+  Checkpoint checkpoint =
+      checkpointOf(directory, {"w", "transformer.h.0.attn.bias", "h.0.attn.bias", "module.h.0.attn.masked_bias",
+                               "model.layers.0.self_attn.rotary_emb.inv_freq", "rotary_emb.inv_freq"});
+  Status status = checkpoint.check({w});
+  EXPECT_TRUE(status.ok()) << status.message();
+  for (const char *name : {"h.0.cross_attn.bias", "h.0.attn.bias2", "inv_freq"})
+    EXPECT_THAT(checkpointOf(directory, {"w", name}).check({w}).message(),
+                HasSubstr("extra tensor '" + std::string(name) + "'"));
+  // A parameter of such a name is one.
+  EXPECT_THAT(checkpointOf(directory, {"w"}).check({w, parameter("h.0.attn.bias", {1})}).message(),
+              HasSubstr("missing tensor 'h.0.attn.bias'"));
+}
 
-  writeTensors(directory / "g.safetensors", {{"transformer.wte.weight", {2}, {1, 2}}, {"lm_head.weight", {2}, {1, 3}}});
-  ASSERT_TRUE(Checkpoint::open(directory / "g.safetensors", checkpoint).ok());
-  EXPECT_THAT(checkpoint.check({parameter("transformer.wte.weight", {2})}).message(),
-              HasSubstr("extra tensor 'lm_head.weight'"));
+TEST(Checkpoint, AcceptsATiedHeadThatRepeatsTheEmbedding) {
+  TemporaryDirectory directory;
+  const planformat::Parameter table = parameter("trunk.table", {2}, {"table", "head"});
+  Checkpoint checkpoint;
+  writeTensors(directory / "f", {{"trunk.table", {2}, {1, 2}}, {"head", {2}, {1, 2}}});
+  ASSERT_TRUE(Checkpoint::open(directory / "f", checkpoint).ok());
+  EXPECT_TRUE(checkpoint.check({table}).ok());
+
+  writeTensors(directory / "g", {{"module.trunk.table", {2}, {1, 2}}, {"module.head", {2}, {1, 3}}});
+  ASSERT_TRUE(Checkpoint::open(directory / "g", checkpoint).ok());
+  EXPECT_THAT(checkpoint.check({table}).message(),
+              HasSubstr("tensors 'module.trunk.table' and 'module.head' are one parameter of the plan, and differ"));
+  // A plan that does not tie them has another parameter of that name.
+  EXPECT_TRUE(checkpoint.check({parameter("trunk.table", {2}, {"table"}), parameter("head", {2})}).ok());
 }
 
 TEST(Checkpoint, ReadsShardedFiles) {
@@ -108,6 +186,31 @@ TEST(Checkpoint, ReadsShardedFiles) {
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_TRUE(checkpoint.check({parameter("a", {1}), parameter("b", {1})}).ok());
   EXPECT_TRUE(Checkpoint::open(directory / "model.safetensors.index.json", checkpoint).ok());
+}
+
+TEST(Checkpoint, ListsTheFilesItReads) {
+  TemporaryDirectory directory;
+  const auto list = [](const std::string &path) {
+    std::vector<std::string> files;
+    const Status status = Checkpoint::listFiles(path, files);
+    EXPECT_TRUE(status.ok()) << status.message();
+    return files;
+  };
+  const std::string whole = directory / "model.safetensors", index = whole + ".index.json",
+                    config = directory / "config.json";
+  EXPECT_EQ(list(directory / "any.safetensors"), std::vector{directory / "any.safetensors"});
+  writeFile(index, R"({"weight_map":{"a":"2.safetensors","b":"1.safetensors","c":"2.safetensors"}})");
+  const std::vector<std::string> shards{index, directory / "2.safetensors", directory / "1.safetensors"};
+  EXPECT_EQ(list(index), shards);
+  EXPECT_EQ(list(directory.path()), shards);
+  writeFile(config, "{}");
+  writeFile(whole, "");
+  EXPECT_EQ(list(directory.path()), (std::vector{whole, index, config}));
+  writeFile(index, "[]");
+  std::vector<std::string> files;
+  EXPECT_FALSE(Checkpoint::listFiles(index, files).ok());
+  TemporaryDirectory empty;
+  EXPECT_FALSE(Checkpoint::listFiles(empty.path(), files).ok());
 }
 
 TEST(Checkpoint, RefusesIndexesThatLeaveTheirDirectory) {

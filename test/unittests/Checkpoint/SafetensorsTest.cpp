@@ -175,6 +175,34 @@ TEST(Safetensors, AnUnfinishedWriterLeavesNothing) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
 }
 
+TEST(Safetensors, AWriterWithoutSpaceLeavesNothing) {
+  TemporaryDirectory directory;
+  SafetensorsWriter writer;
+  // 2^60 bytes.
+  EXPECT_THAT(SafetensorsWriter::create(directory / "w", {{"x", FileType::F32, {int64_t{1} << 58}}}, writer).message(),
+              HasSubstr("cannot allocate space for"));
+  EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
+}
+
+TEST(MappedFile, ReleasedPagesComeBack) {
+  TemporaryDirectory directory;
+  const std::string bytes = std::string(100'000, 'a') + std::string(100'000, 'b');
+  writeFile(directory / "f", bytes);
+  MappedFile file;
+  ASSERT_TRUE(MappedFile::openForReading(directory / "f", file).ok());
+  auto text = [&] { return std::string(reinterpret_cast<const char *>(file.bytes().data()), file.bytes().size()); };
+  for (auto [begin, size] : {std::pair<size_t, size_t>{0, 200'000}, {1, 5}, {5000, 100'000}, {200'000, 0}}) {
+    file.release(file.bytes().subspan(begin, size));
+    EXPECT_EQ(text(), bytes);
+  }
+  // What is written is kept.
+  MappedFile written;
+  ASSERT_TRUE(MappedFile::createForWriting(directory / "w", 8192, written).ok());
+  std::memset(written.writableBytes().data(), 'w', 8192);
+  written.release(written.bytes());
+  EXPECT_EQ(static_cast<char>(written.bytes()[4096]), 'w');
+}
+
 TEST(Safetensors, ErrorsOfFilesNameThem) {
   TemporaryDirectory directory;
   SafetensorsFile file;

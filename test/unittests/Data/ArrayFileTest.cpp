@@ -16,28 +16,6 @@ using testing::HasSubstr;
 
 namespace {
 
-struct NamedArray {
-  std::string name;
-  FileType type;
-  std::vector<int64_t> shape;
-  std::string bytes;
-};
-
-void writeArrays(const std::string &path, const std::vector<NamedArray> &arrays) {
-  std::vector<TensorSpec> specs;
-  for (const NamedArray &array : arrays)
-    specs.push_back({array.name, array.type, array.shape});
-  SafetensorsWriter writer;
-  ASSERT_TRUE(SafetensorsWriter::create(path, specs, writer).ok());
-  for (const NamedArray &array : arrays)
-    std::memcpy(writer.bytes(*writer.find(array.name)).data(), array.bytes.data(), array.bytes.size());
-  ASSERT_TRUE(writer.finish().ok());
-}
-
-Status create(const planformat::Plan &plan, const std::string &path, std::unique_ptr<DataSource> &source) {
-  return createDataSource(plan, {path, DataFormat::Auto, 1}, source);
-}
-
 TEST(ArrayFile, SamplesAreTakenInOrderAndAgain) {
   TemporaryDirectory directory;
   std::vector<uint16_t> tokens(6);
@@ -47,7 +25,7 @@ TEST(ArrayFile, SamplesAreTakenInOrderAndAgain) {
                                             {"targets", FileType::I64, {3, 2}, bytesOf(targets)}});
   planformat::Plan plan = tokenPlan(2, 2, 256);
   std::unique_ptr<DataSource> source;
-  Status status = create(plan, directory / "d.safetensors", source);
+  Status status = createArrays(plan, directory / "d.safetensors", source);
   ASSERT_TRUE(status.ok()) << status.message();
   EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[0], 1), testing::ElementsAre(0, 1, 2, 3));
   EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[0], 2), testing::ElementsAre(4, 5, 0, 1));
@@ -63,14 +41,16 @@ TEST(ArrayFile, SamplesAreTakenInOrderAndAgain) {
 TEST(ArrayFile, RealArraysAreConverted) {
   TemporaryDirectory directory;
   std::vector<double> x(12);
-  std::iota(x.begin(), x.end(), 0.5);
+  std::iota(x.begin(), x.end(), -6.0);
+  for (double &value : x)
+    value /= 8;
   std::vector<float> y(8);
   writeArrays(directory / "d.safetensors",
               {{"x", FileType::F64, {2, 3, 2}, bytesOf(x)}, {"y", FileType::F32, {2, 4}, bytesOf(y)}});
   planformat::Plan plan = regressionPlan(2);
   std::unique_ptr<DataSource> source;
-  ASSERT_TRUE(create(plan, directory / "d.safetensors", source).ok());
-  EXPECT_EQ(fillAll<float>(*source, plan, plan.inputs[0], 1)[11], 11.5f);
+  ASSERT_TRUE(createArrays(plan, directory / "d.safetensors", source).ok());
+  EXPECT_EQ(fillAll<float>(*source, plan, plan.inputs[0], 1)[11], 0.625f);
   expectPartsAgree<float>(*source, plan, plan.inputs[0], 1);
   EXPECT_EQ(source->labelCount(1), 2);
 }
@@ -81,7 +61,7 @@ TEST(ArrayFile, ListsAllThatDoesNotFit) {
                                             {"label", FileType::I32, {3}, bytesOf(std::vector<int32_t>(3))}});
   planformat::Plan plan = tokenPlan(2, 2, 256);
   std::unique_ptr<DataSource> source;
-  std::string message = create(plan, directory / "d.safetensors", source).message();
+  std::string message = createArrays(plan, directory / "d.safetensors", source).message();
   EXPECT_THAT(message, HasSubstr("array 'tokens': cannot convert F32 to i32"));
   EXPECT_THAT(message, HasSubstr("no array 'targets' [2, 2] of i32"));
   EXPECT_THAT(message, HasSubstr("array 'label' [3] of I32 is no input of the plan"));
@@ -98,7 +78,7 @@ TEST(ArrayFile, RefusesWrongShapesAndCounts) {
     };
     writeArrays(directory / "d.safetensors", {{"tokens", FileType::I32, tokens, bytes(tokens)},
                                               {"targets", FileType::I32, targets, bytes(targets)}});
-    return create(plan, directory / "d.safetensors", source).message();
+    return createArrays(plan, directory / "d.safetensors", source).message();
   };
   EXPECT_THAT(message({2, 3}, {2, 2}), HasSubstr("array 'tokens': expected shape [samples, 2], found [2, 3] of I32"));
   EXPECT_THAT(message({}, {2, 2}), HasSubstr("array 'tokens': expected shape [samples, 2], found [] of I32"));
@@ -107,19 +87,65 @@ TEST(ArrayFile, RefusesWrongShapesAndCounts) {
   EXPECT_EQ(message({3, 2}, {3, 2}), "");
 }
 
-TEST(ArrayFile, ValuesOutsideTheRangeNameTheirPlace) {
+/// Tokens and targets of three samples of two, and the given positions.
+std::vector<NamedArray> withPositions(const std::vector<int64_t> &shape, const std::vector<int32_t> &positions) {
+  return {{"tokens", FileType::U8, {3, 2}, bytesOf<uint8_t>({1, 2, 3, 4, 5, 6})},
+          {"targets", FileType::U8, {3, 2}, bytesOf<uint8_t>({1, 2, 3, 4, 5, 6})},
+          {"positions", FileType::I32, shape, bytesOf(positions)}};
+}
+
+TEST(ArrayFile, AnInputWithoutABatchIsTheSameInEachStep) {
   TemporaryDirectory directory;
-  writeArrays(directory / "d.safetensors",
-              {{"tokens", FileType::I32, {1, 2}, bytesOf<int32_t>({1, -3})},
-               {"targets", FileType::I64, {1, 2}, bytesOf<int64_t>({-3, int64_t{1} << 40})}});
-  planformat::Plan plan = tokenPlan(1, 2, 256);
+  planformat::Plan plan = tokenPlan(2, 2, 256);
+  plan.inputs[2].batchDim = -1;
+  plan.types[plan.inputs[2].type].shape = {4};
+  plan.inputs[2].rangeHigh = 10;
+  writeArrays(directory / "d.safetensors", withPositions({4}, {7, 0, 9, 3}));
   std::unique_ptr<DataSource> source;
-  ASSERT_TRUE(create(plan, directory / "d.safetensors", source).ok());
-  Shard<int32_t> shard(plan, plan.inputs[0]);
-  EXPECT_THAT(source->fill(plan.inputs[0], 1, 0, shard.view).message(),
-              HasSubstr("element 1 of array 'tokens' is -3, input 'tokens' takes 0 to 255"));
-  EXPECT_THAT(source->fill(plan.inputs[1], 1, 0, shard.view).message(),
-              HasSubstr("element 1 of array 'targets' is 1099511627776"));
+  Status status = createArrays(plan, directory / "d.safetensors", source);
+  ASSERT_TRUE(status.ok()) << status.message();
+  for (int64_t step : {1, 2, 3})
+    EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[2], step), testing::ElementsAre(7, 0, 9, 3));
+  Shard<int32_t> part(plan, plan.inputs[2], {2}, {2});
+  ASSERT_TRUE(source->fill(plan.inputs[2], 2, 0, part.view).ok());
+  EXPECT_THAT(part.values, testing::ElementsAre(9, 3));
+  EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[0], 2), testing::ElementsAre(5, 6, 1, 2));
+}
+
+// The batch of 2 has the size of the sequence: only batch_dim tells one from the other.
+TEST(ArrayFile, AnInputWithoutABatchHasItsOwnShape) {
+  TemporaryDirectory directory;
+  planformat::Plan plan = tokenPlan(2, 2, 256);
+  plan.inputs[2].batchDim = -1;
+  std::unique_ptr<DataSource> source;
+  auto message = [&](const std::vector<int64_t> &shape, const std::vector<int32_t> &positions) {
+    writeArrays(directory / "d.safetensors", withPositions(shape, positions));
+    return createArrays(plan, directory / "d.safetensors", source).message();
+  };
+  EXPECT_EQ(message({2, 2}, {0, 1, 1, 0}), "");
+  EXPECT_THAT(message({3, 2}, {0, 1, 0, 1, 0, 1}),
+              HasSubstr("array 'positions': expected shape [2, 2] (the same in each sample), found [3, 2] of I32"));
+  EXPECT_THAT(message({4}, {0, 1, 0, 1}), HasSubstr("expected shape [2, 2] (the same in each sample), found [4]"));
+}
+
+TEST(ArrayFile, TheBatchNeedNotBeTheFirstDimensionOfAnInput) {
+  TemporaryDirectory directory;
+  planformat::Plan plan = tokenPlan(2, 2, 256);
+  plan.types[plan.inputs[2].type].shape = {3, 2};
+  plan.inputs[2].batchDim = 1;
+  plan.inputs[2].rangeHigh = 100;
+  std::unique_ptr<DataSource> source;
+  writeArrays(directory / "d.safetensors", withPositions({3, 3}, {10, 11, 12, 20, 21, 22, 30, 31, 32}));
+  Status status = createArrays(plan, directory / "d.safetensors", source);
+  ASSERT_TRUE(status.ok()) << status.message();
+  EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[2], 1), testing::ElementsAre(10, 20, 11, 21, 12, 22));
+  EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[2], 2), testing::ElementsAre(30, 10, 31, 11, 32, 12));
+  writeArrays(directory / "d.safetensors", withPositions({2, 3}, {1, 1, 1, 1, 1, 1}));
+  EXPECT_THAT(createArrays(plan, directory / "d.safetensors", source).message(),
+              HasSubstr("array 'positions' has 2 samples, 'targets' has 3"));
+  writeArrays(directory / "d.safetensors", withPositions({3, 2}, {1, 1, 1, 1, 1, 1}));
+  EXPECT_THAT(createArrays(plan, directory / "d.safetensors", source).message(),
+              HasSubstr("array 'positions': expected shape [samples, 3], found [3, 2] of I32"));
 }
 
 TEST(ArrayFile, RefusesBrokenFiles) {
@@ -127,9 +153,11 @@ TEST(ArrayFile, RefusesBrokenFiles) {
   planformat::Plan plan = tokenPlan(1, 2, 256);
   std::unique_ptr<DataSource> source;
   writeFile(directory / "d.safetensors", "not one");
-  EXPECT_THAT(create(plan, directory / "d.safetensors", source).message(), HasSubstr("not a safetensors file"));
+  EXPECT_THAT(createArrays(plan, directory / "d.safetensors", source).message(), HasSubstr("not a safetensors file"));
+  writeFile(directory / "d.safetensors", "\x1f\x8b\x08" + std::string(20, '\0'));
+  EXPECT_THAT(createArrays(plan, directory / "d.safetensors", source).message(), HasSubstr("; it is a gzip file"));
   writeFile(directory / "d.safetensors", rawSafetensors("{}", ""));
-  EXPECT_THAT(create(plan, directory / "d.safetensors", source).message(), HasSubstr("no array 'tokens'"));
+  EXPECT_THAT(createArrays(plan, directory / "d.safetensors", source).message(), HasSubstr("no array 'tokens'"));
 }
 
 } // namespace

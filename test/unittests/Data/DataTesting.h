@@ -16,8 +16,9 @@
 namespace modelpar::runtime::test {
 
 inline void addInput(planformat::Plan &plan, const std::string &name, const std::string &role, planformat::DType dtype,
-                     std::vector<int64_t> shape, double low, double high) {
+                     std::vector<int64_t> shape, double low, double high, int32_t batchDim = 0) {
   planformat::Input input;
+  input.batchDim = batchDim;
   input.name = name;
   input.role = role;
   input.type = static_cast<planformat::TypeId>(plan.types.size());
@@ -35,7 +36,7 @@ inline planformat::Plan tokenPlan(int64_t batch, int64_t sequence, int64_t vocab
   for (const char *role : {"tokens", "targets"})
     addInput(plan, role, role, planformat::DType::I32, {batch, sequence}, 0, static_cast<double>(vocabulary));
   addInput(plan, "positions", "positions", planformat::DType::I32, {batch, sequence}, 0, static_cast<double>(sequence));
-  addInput(plan, "scalars", "scalars", planformat::DType::F64, {planformat::kNumScalars}, 0, 1);
+  addInput(plan, "scalars", "scalars", planformat::DType::F64, {planformat::kNumScalars}, 0, 1, -1);
   return plan;
 }
 
@@ -96,6 +97,29 @@ void expectPartsAgree(DataSource &source, const planformat::Plan &plan, const pl
           << input.name << " sample " << sample;
     }
   }
+}
+
+/// An array of a data file, and its bytes.
+struct NamedArray {
+  std::string name;
+  FileType type;
+  std::vector<int64_t> shape;
+  std::string bytes;
+};
+
+inline void writeArrays(const std::string &path, const std::vector<NamedArray> &arrays) {
+  std::vector<TensorSpec> specs;
+  for (const NamedArray &array : arrays)
+    specs.push_back({array.name, array.type, array.shape});
+  SafetensorsWriter writer;
+  ASSERT_TRUE(SafetensorsWriter::create(path, specs, writer).ok());
+  for (const NamedArray &array : arrays)
+    std::memcpy(writer.bytes(*writer.find(array.name)).data(), array.bytes.data(), array.bytes.size());
+  ASSERT_TRUE(writer.finish().ok());
+}
+
+inline Status createArrays(const planformat::Plan &plan, const std::string &path, std::unique_ptr<DataSource> &source) {
+  return createDataSource(plan, {path, DataFormat::Auto, 1}, source);
 }
 
 } // namespace modelpar::runtime::test

@@ -128,7 +128,7 @@ TEST(Synthetic, ClassesOfRealData) {
 
 TEST(Synthetic, PositionsCountAlongTheLastDimension) {
   planformat::Plan plan = tokenPlan(2, 3, 256);
-  addInput(plan, "line", "positions", DType::I32, {3}, 0, 3);
+  addInput(plan, "line", "positions", DType::I32, {3}, 0, 3, -1);
   auto source = synthetic(plan);
   EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[2], 1), testing::ElementsAre(0, 1, 2, 0, 1, 2));
   EXPECT_THAT(fillAll<int32_t>(*source, plan, plan.inputs[4], 1), testing::ElementsAre(0, 1, 2));

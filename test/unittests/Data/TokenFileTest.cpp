@@ -39,7 +39,7 @@ TEST(TokenFile, TextGivesWindowsAndTheNextBytes) {
   writeFile(directory / "t.txt", ramp(200));
   planformat::Plan plan = tokenPlan(16, 8, 256);
   std::unique_ptr<DataSource> source;
-  ASSERT_TRUE(create(plan, directory / "t.txt", source).ok());
+  ASSERT_TRUE(create(plan, directory / "t.txt", source, DataFormat::Text).ok());
   EXPECT_THAT(source->describe(), HasSubstr("200 bytes"));
   EXPECT_EQ(source->labelCount(1), 128);
   std::set<int32_t> starts;
@@ -65,9 +65,9 @@ TEST(TokenFile, TheBatchDependsOnSeedAndStepAlone) {
   writeFile(directory / "t.txt", ramp(200));
   planformat::Plan plan = tokenPlan(4, 6, 256);
   std::unique_ptr<DataSource> a, b, c;
-  ASSERT_TRUE(create(plan, directory / "t.txt", a).ok());
-  ASSERT_TRUE(create(plan, directory / "t.txt", b).ok());
-  ASSERT_TRUE(create(plan, directory / "t.txt", c, DataFormat::Auto, 2).ok());
+  ASSERT_TRUE(create(plan, directory / "t.txt", a, DataFormat::Text).ok());
+  ASSERT_TRUE(create(plan, directory / "t.txt", b, DataFormat::Text).ok());
+  ASSERT_TRUE(create(plan, directory / "t.txt", c, DataFormat::Text, 2).ok());
   (void)fillAll<int32_t>(*a, plan, plan.inputs[0], 7);
   auto first = fillAll<int32_t>(*a, plan, plan.inputs[0], 3);
   EXPECT_EQ(first, fillAll<int32_t>(*b, plan, plan.inputs[0], 3));
@@ -82,10 +82,10 @@ TEST(TokenFile, AFileOfOneWindowIsEnough) {
   planformat::Plan plan = tokenPlan(2, 8, 256);
   std::unique_ptr<DataSource> source;
   writeFile(directory / "t.txt", ramp(9));
-  ASSERT_TRUE(create(plan, directory / "t.txt", source).ok());
+  ASSERT_TRUE(create(plan, directory / "t.txt", source, DataFormat::Text).ok());
   EXPECT_EQ(fillAll<int32_t>(*source, plan, plan.inputs[1], 1)[7], 8);
   writeFile(directory / "t.txt", ramp(8));
-  EXPECT_THAT(create(plan, directory / "t.txt", source).message(),
+  EXPECT_THAT(create(plan, directory / "t.txt", source, DataFormat::Text).message(),
               HasSubstr("has 8 tokens, the plan's sequences need at least 9"));
 }
 
@@ -123,6 +123,8 @@ TEST(TokenFile, RefusesFilesThatAreNotWhatTheySay) {
   expect("a.bin", llmc({20240520, 1, 4}, three), DataFormat::Auto, "says 4 tokens");
   expect("a.bin", llmc({20240520, 1, -1}, three), DataFormat::Auto, "says 4294967295 tokens");
   expect("a.bin", llmc({20240520, 1, 3}, three).substr(0, 100), DataFormat::Auto, "cut off");
+  expect("a.bin", llmc({20240520, 1, 3}, three) + "x", DataFormat::Auto,
+         "3 tokens, which take 1030 bytes; the file has 1031");
   expect("a.idx", "MMIDIDX", DataFormat::Auto, "not supported");
   expect("a.txt", "", DataFormat::Auto, "has 0 tokens");
   EXPECT_THAT(create(plan, directory / "none.txt", source).message(), HasSubstr("none.txt': No such file"));
@@ -135,6 +137,37 @@ TEST(TokenFile, RefusesTokensOutsideTheVocabulary) {
   writeFile(directory / "t.txt", "aaaa\xff");
   EXPECT_THAT(create(plan, directory / "t.txt", source).message(),
               HasSubstr("token 4 is 255, input 'tokens' takes 0 to 99"));
+  writeFile(directory / "l.bin", llmc({20240801, 7, 4}, bytesOf<uint32_t>({1, 99, 70000, 100})));
+  EXPECT_THAT(create(plan, directory / "l.bin", source).message(),
+              HasSubstr("l.bin': token 2 is 70000, input 'tokens' takes 0 to 99"));
+  plan.inputs[1].rangeHigh = 5; // Each of the inputs has a range of its own.
+  writeFile(directory / "n.bin", bytesOf<uint16_t>({1, 2, 3, 6}));
+  EXPECT_THAT(create(plan, directory / "n.bin", source, DataFormat::NanoGPT).message(),
+              HasSubstr("token 3 is 6, input 'targets' takes 0 to 4"));
+}
+
+// One bad token among many: the file is longer than one window of the check and the token near its end.
+TEST(TokenFile, LooksAtEveryToken) {
+  TemporaryDirectory directory;
+  planformat::Plan plan = tokenPlan(1, 2, 1000);
+  std::unique_ptr<DataSource> source;
+  std::vector<uint16_t> tokens(40'000'000, 999);
+  tokens[39'999'998] = 1000;
+  writeFile(directory / "n.bin", bytesOf(tokens));
+  EXPECT_THAT(create(plan, directory / "n.bin", source, DataFormat::NanoGPT).message(),
+              HasSubstr("token 39999998 is 1000, input 'tokens' takes 0 to 999"));
+}
+
+TEST(TokenFile, ChangesDuringTheRunAreFound) {
+  TemporaryDirectory directory;
+  planformat::Plan plan = tokenPlan(1, 2, 100);
+  std::unique_ptr<DataSource> source;
+  writeFile(directory / "t.txt", "abc");
+  ASSERT_TRUE(create(plan, directory / "t.txt", source).ok());
+  std::fstream(directory / "t.txt", std::ios::in | std::ios::out | std::ios::binary).write("\xff", 1);
+  Shard<int32_t> shard(plan, plan.inputs[0]);
+  EXPECT_THAT(source->fill(plan.inputs[0], 1, 0, shard.view).message(),
+              HasSubstr("t.txt' was changed during the run: token 0 is 255, input 'tokens' takes 0 to 99"));
 }
 
 TEST(TokenFile, RefusesPlansThatAreNoLanguageModels) {
@@ -142,7 +175,7 @@ TEST(TokenFile, RefusesPlansThatAreNoLanguageModels) {
   writeFile(directory / "t.txt", ramp(100));
   std::unique_ptr<DataSource> source;
   planformat::Plan plan = regressionPlan(4);
-  EXPECT_THAT(create(plan, directory / "t.txt", source).message(),
+  EXPECT_THAT(create(plan, directory / "t.txt", source, DataFormat::Text).message(),
               HasSubstr("input 'x' [4, 3, 2] of f32 of role 'data'"));
 }
 

@@ -152,14 +152,16 @@ TEST(ShardedKernels, Embedding) {
        {ids, T::reals({10, 6}, 2)},
        {T::zeros({3, 7, 6})},
        {{"b", {0, -1}, {0}, {}}, {"s", {1, -1}, {1}, {}}, {"v", {-1, 0}, {-1}, {Join::Sum}}, {"h", {-1, 1}, {2}, {}}}});
-  check({"embedding_grad",
-         {},
-         {T::reals({3, 7, 6}, 3), ids},
-         {T::zeros({10, 6})},
-         {{"b", {0, 0}, {-1}, {Join::Sum}},
-          {"s", {1, 1}, {-1}, {Join::Sum}},
-          {"v", {-1, -1}, {0}, {}},
-          {"h", {2, -1}, {1}, {}}}});
+  // Without a row of padding, and with one at either end and in the middle of the table: in another shard of it each.
+  for (int64_t padding : {-1, 0, 4, 9})
+    check({"embedding_grad",
+           padding < 0 ? planformat::Attributes() : planformat::Attributes{{"padding_row", padding}},
+           {T::reals({3, 7, 6}, 3), ids},
+           {T::zeros({10, 6})},
+           {{"b", {0, 0}, {-1}, {Join::Sum}},
+            {"s", {1, 1}, {-1}, {Join::Sum}},
+            {"v", {-1, -1}, {0}, {}},
+            {"h", {2, -1}, {1}, {}}}});
 }
 
 TEST(ShardedKernels, LayerNorm) {

@@ -133,4 +133,13 @@ TEST(MeshChoice, AMicroBatchLargerThanTheShare) {
   EXPECT_THAT(errorsOf(4, 8, pins).at(0), HasSubstr("share of the global batch, 2"));
 }
 
+TEST(MeshChoice, MicroBatchesHaveALimit) {
+  MeshPins pins;
+  pins.microBatch = 2;
+  EXPECT_EQ(choose(1, 2 * kMaxMicroBatches, pins).numMicroBatches, kMaxMicroBatches);
+  EXPECT_THAT(errorsOf(1, 2 * kMaxMicroBatches + 1, pins),
+              testing::ElementsAre("--micro-batch=2 cuts a data-parallel rank's share of 131073 samples into 65537 "
+                                   "micro-batches, expected at most 65536"));
+}
+
 } // namespace

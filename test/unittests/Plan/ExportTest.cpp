@@ -32,9 +32,9 @@ constexpr const char *kModule = R"mlir(
 #whole = #dist.sharding<[{}]>
 #partial = #dist.sharding<[{}], partial={"tp":sum}>
 #sharded = #dist.sharding<[{"tp"}]>
-module attributes {dist.mesh = #dist.mesh<["tp"=2]>, plan.model = "tiny", plan.optimizer = "sgd", plan.global_batch = 4 : i64, plan.sequence = 16 : i64,
+module attributes {dist.mesh = #dist.mesh<["tp"=2]>, plan.model = "tiny", plan.optimizer = "sgd", plan.global_batch = 64 : i64, plan.sequence = 16 : i64,
                    plan.num_micro_batches = 1 : i64} {
-  plan.input "x" : tensor<64xf32, #sharded> role "data" range [-1.0, 2.0] dims ["b"]
+  plan.input "x" : tensor<64xf32, #sharded> role "data" range [-1.0, 2.0] dims ["b"] batch 0
   plan.input "scalars" : tensor<16xf64> role "scalars" range [0.0, 1.0] dims []
   plan.parameter "w" : tensor<64xf32, #whole> init "normal" [0.5, 0.25] checkpoint "layer.w" [8, 8] value @w gradient @w.grad
     state ["exp_avg"] [@w.exp_avg] {weight_decay = false}
@@ -104,7 +104,7 @@ TEST_F(Export, TablesAndBuffers) {
   ASSERT_TRUE(module && schedule() && succeeded(exportPlan(*module, plan))) << messages;
   EXPECT_EQ(plan.modelName, "tiny");
   EXPECT_EQ(plan.optimizer, "sgd");
-  EXPECT_EQ(plan.globalBatch, 4);
+  EXPECT_EQ(plan.globalBatch, 64);
   EXPECT_EQ(plan.sequence, 16);
   EXPECT_EQ(plan.mesh.size("tp"), 2);
   ASSERT_EQ(plan.inputs.size(), 2u);
@@ -113,6 +113,8 @@ TEST_F(Export, TablesAndBuffers) {
   EXPECT_EQ(plan.inputs[0].rangeLow, -1.0);
   EXPECT_EQ(plan.inputs[0].rangeHigh, 2.0);
   EXPECT_THAT(plan.inputs[0].dimNames, testing::ElementsAre("b"));
+  EXPECT_EQ(plan.inputs[0].batchDim, 0);
+  EXPECT_EQ(plan.inputs[1].batchDim, -1);
   ASSERT_EQ(plan.parameters.size(), 1u);
   const planformat::Parameter &w = plan.parameters[0];
   EXPECT_EQ(w.checkpointName, "layer.w");

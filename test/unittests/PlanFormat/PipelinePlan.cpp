@@ -28,8 +28,8 @@ public:
     plan.globalBatch = o.batch;
     plan.mesh = sharding::Mesh({{"mb", o.microBatches}, {"pp", o.pp}, {"dp", o.dp}});
     types();
-    plan.inputs.push_back({"x", X, "data", -1, 1, {"batch", "in"}});
-    plan.inputs.push_back({"y", X, "targets", -1, 1, {"batch", "out"}});
+    plan.inputs.push_back({"x", X, "data", -1, 1, {"batch", "in"}, 0});
+    plan.inputs.push_back({"y", X, "targets", -1, 1, {"batch", "out"}, 0});
     plan.inputs.push_back({"scalars", Scalars, "scalars", 0, 1, {}});
     entries = schedule::pipeline(o.kind, o.pp, o.microBatches);
     plan.stages.resize(static_cast<size_t>(o.pp));

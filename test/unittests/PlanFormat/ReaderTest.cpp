@@ -37,7 +37,7 @@ std::string edited(const std::string &from, const std::string &to) {
   size_t at = content.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   content.replace(at, from.size(), to);
-  return "{\"format_version\":1,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
+  return "{\"format_version\":2,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
          sha256Hex(content) + "\",\n" + content;
 }
 
@@ -62,14 +62,23 @@ TEST(PlanFile, RoundTrip) {
                   {"reals", std::vector<double>{0.1, 2, std::numeric_limits<double>::infinity()}},
                   {"noReals", std::vector<double>{}}};
   i.origin = "model.json:3";
+  plan.inputs[0].batchDim = 0;
+  plan.parameters[1].aliases = {"head", "a\"b"};
+  plan.parameters[1].zeroRow = 3;
   std::string text = writePlan(plan), error;
   ASSERT_TRUE(readPlan(text, read, error)) << error;
   EXPECT_EQ(writePlan(read), text);
   EXPECT_EQ(read.blocks[0].instructions[0].attributes, i.attributes);
   EXPECT_EQ(read.types, plan.types);
+  EXPECT_EQ(read.inputs[0].batchDim, 0);
+  EXPECT_EQ(read.inputs[1].batchDim, -1);
   EXPECT_EQ(read.mesh, plan.mesh);
   EXPECT_EQ(read.modelText, plan.modelText);
   EXPECT_EQ(read.parameters[1].checkpointShape, plan.parameters[1].checkpointShape);
+  EXPECT_EQ(read.parameters[1].aliases, plan.parameters[1].aliases);
+  EXPECT_EQ(read.parameters[1].zeroRow, 3);
+  EXPECT_TRUE(read.parameters[0].aliases.empty());
+  EXPECT_EQ(read.parameters[0].zeroRow, -1);
 }
 
 TEST(PlanFile, PartsOfAxes) {
@@ -123,9 +132,9 @@ TEST(PlanFile, Files) {
 
 TEST(PlanFile, OtherVersion) {
   std::string text = writePlan(smallPlan());
-  text.replace(text.find("\"format_version\":1"), 18, "\"format_version\":2");
+  text.replace(text.find("\"format_version\":2"), 18, "\"format_version\":1");
   EXPECT_EQ(errorOf(text),
-            "plan format version 2, expected 1: compile the model again with this version's modelpar-opt");
+            "plan format version 1, expected 2: compile the model again with this version's modelpar-opt");
 }
 
 TEST(PlanFile, EveryFlippedByteIsFound) {
@@ -195,10 +204,19 @@ TEST(PlanFile, IdsOutOfRange) {
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].schedule[0].microBatch = 2; }),
               HasSubstr("micro-batch is 2, expected 0 to 1"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.outputs[0].second = 50; }), HasSubstr("output loss: buffer is 50"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].zeroRow = p.types[p.parameters[0].type].shape[0]; }),
+              HasSubstr("zero_row is 16, the type has 16 rows"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.parameters[0].value = 2; }),
               HasSubstr("of kind gradient, expected parameter"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.stages[0].programs[0].body.instructions[0].op = "z"; }),
               HasSubstr("loads input 'z'"));
+}
+
+TEST(PlanFile, BatchesOfInputs) {
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].batchDim = 2; }),
+              HasSubstr("input x: batch_dim is 2, expected 0 to 1"));
+  EXPECT_THAT(errorAfter([](Plan &p) { p.inputs[0].batchDim = 0, p.globalBatch = 7; }),
+              HasSubstr("input x: batch_dim 0 has size 8, expected the global batch of 7"));
 }
 
 /// One more type, of a dimension over the axes, of which "dp" is balanced.
@@ -215,7 +233,7 @@ TEST(PlanFile, OrdersOfSequences) {
   EXPECT_THAT(errorAfter([](Plan &p) { addBalanced(p, 6, {"dp"}); }),
               HasSubstr("a sequence of 6 has no balanced split over \"dp\"*, expected a multiple of 4"));
   EXPECT_THAT(errorAfter([](Plan &p) { addBalanced(p, 8, {"tp", "dp"}); }),
-              HasSubstr("only the major axis of a dimension can be balanced, found \"dp\"*"));
+              HasSubstr("a sequence of 8 is balanced over \"dp\"*, which only a major axis can be"));
   EXPECT_THAT(errorAfter([](Plan &p) { p.mesh = sharding::Mesh({{"mb", 2}, {"dp", 2}, {"tp", 2}, {"a*", 1}}); }),
               HasSubstr("axis name 'a*' is empty, has one of : * + { or occurs twice"));
 }

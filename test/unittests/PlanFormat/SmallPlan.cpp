@@ -119,7 +119,9 @@ private:
     ValueId partial = b.local(YPartial);
     int32_t ready = b.event(), reduced = b.event();
     b.kernel("matmul", {x, w}, {h}).attributes["subscripts"] = std::string("bd,df->bf");
-    b.kernel("matmul", {h, v}, {partial}).record = ready;
+    Instruction &down = b.kernel("matmul", {h, v}, {partial});
+    down.attributes["subscripts"] = std::string("bf,fd->bd");
+    down.record = ready;
     b.collective("all_reduce", {plan.mesh.axis("tp")}, {partial}, {y}, {ready}, reduced);
     b.add(Instruction::Kind::Wait, "", {}, {}, 0, {reduced});
     plan.blocks.push_back(std::move(body));
@@ -134,12 +136,17 @@ private:
     ValueId dx = b.argument(X), dw = b.argument(WGrad), dv = b.argument(VGrad);
     ValueId dh = b.local(H), partial = b.local(YPartial);
     int32_t ready = b.event(), reduced = b.event();
-    b.kernel("matmul", {dy, v}, {dh});
-    b.kernel("matmul", {dh, w}, {partial}).record = ready;
+    auto matmul = [&](std::vector<ValueId> in, ValueId out, const char *subscripts) -> Instruction & {
+      Instruction &i = b.kernel("matmul", std::move(in), {out});
+      i.attributes["subscripts"] = std::string(subscripts);
+      return i;
+    };
+    matmul({dy, v}, dh, "bd,fd->bf");
+    matmul({dh, w}, partial, "bf,df->bd").record = ready;
     b.collective("all_reduce", {plan.mesh.axis("tp")}, {partial}, {dx}, {ready}, reduced);
     // The weights' gradients are computed while the reduction runs.
-    b.kernel("matmul", {x, dh}, {dw});
-    b.kernel("matmul", {h, dy}, {dv}).waits = {reduced};
+    matmul({x, dh}, dw, "bd,bf->df");
+    matmul({h, dy}, dv, "bf,bd->fd").waits = {reduced};
     plan.blocks.push_back(std::move(body));
   }
 
@@ -253,10 +260,14 @@ private:
     b.collective("all_reduce", {dp}, {sums[0], sums[1]}, {grads[0], grads[1]}, {}, first);
     b.collective("all_reduce", {dp}, {sums[2], sums[3]}, {grads[2], grads[3]}, {}, second);
     b.collective("all_reduce", {dp}, {b.buffer(stage_, lossSum)}, {b.buffer(stage_, loss)}, {}, done);
+    const ValueId scale = b.local(LossMean);
+    b.kernel("fill", {}, {scale});
     for (int l = 0; l < 2; ++l) {
       ValueId weight = b.buffer(stage_, w[l]), value = b.buffer(stage_, v[l]);
-      b.kernel("sgd", {weight, grads[2 * l], step}, {weight}).waits = {l ? second : first};
-      b.kernel("sgd", {value, grads[2 * l + 1], step}, {value});
+      Instruction &sgd = b.kernel("sgd", {weight, grads[2 * l], scale, step}, {weight});
+      sgd.attributes["weight_decay"] = true;
+      sgd.waits = {l ? second : first};
+      b.kernel("sgd", {value, grads[2 * l + 1], scale, step}, {value}).attributes["weight_decay"] = true;
     }
     b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
   }

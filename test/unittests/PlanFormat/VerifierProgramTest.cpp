@@ -181,9 +181,36 @@ TEST(VerifyProgram, RaceWithAReader) {
                 // dw over the partial sum that the reduction is still reading.
                 Value &dw = block.values[6];
                 ASSERT_EQ(dw.storage, Value::Storage::Argument);
+                block.instructions[3].op = "fill"; // Of any shape.
                 block.instructions[3].outputs = {9};
               }),
               HasSubstr("instruction 2 (all_reduce, stream 1) reads the same bytes"));
+}
+
+TEST(VerifyProgram, ACollectiveWorksInPlaceOnItsOwnInput) {
+  // A grouped launch of one input twice: its first output would be written while the second input is read.
+  auto after = [](bool twice) {
+    constexpr TypeId kOverDp = 6, kWhole = 7; // Scalars of the small plan.
+    Plan plan = smallPlan();
+    Body &update = program(plan, kUpdate);
+    BodyBuilder b(plan, update);
+    const ValueId in = b.local(kOverDp), out = b.alias(kWhole, in), other = b.local(kWhole);
+    const int32_t ready = b.event(), done = b.event();
+    b.kernel("fill", {}, {in}).record = ready;
+    std::vector<ValueId> inputs{in}, outputs{out};
+    if (twice) {
+      inputs.push_back(in);
+      outputs.push_back(other);
+    }
+    b.collective("all_reduce", {plan.mesh.axis("dp")}, inputs, outputs, {ready}, done);
+    b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+    plan.stages[0].memory.back().bytes += update.frameBytes;
+    plan.stages[0].arenaBytes += update.frameBytes;
+    return findings(plan);
+  };
+  EXPECT_EQ(after(false), "");
+  EXPECT_THAT(after(true), AllOf(HasSubstr("(all_reduce, stream 1): an output or the workspace"),
+                                 HasSubstr("overlaps another operand")));
 }
 
 TEST(VerifyProgram, ReadAfterInPlaceResult) {
@@ -192,7 +219,7 @@ TEST(VerifyProgram, ReadAfterInPlaceResult) {
   Plan plan = smallPlan();
   Body &update = program(plan, kUpdate);
   BodyBuilder b(plan, update);
-  b.kernel("add", {1}, {b.alias(9, 1)});
+  b.kernel("add", {1, 1}, {b.alias(9, 1)});
   EXPECT_THAT(findings(plan),
               AllOf(HasSubstr("(add, stream 0): reads value 1 of update (buffer l0.w.grad), whose bytes"),
                     HasSubstr("has overwritten with value 2 of update")));
@@ -237,7 +264,7 @@ TEST(VerifyProgram, ABufferLeftWithAnIntermediateResult) {
   Plan plan = smallPlan();
   Body &update = program(plan, kUpdate);
   BodyBuilder b(plan, update);
-  Instruction &sgd = update.instructions[3];
+  Instruction &sgd = update.instructions[4];
   ASSERT_EQ(sgd.op, "sgd");
   sgd.outputs = {b.alias(1, sgd.inputs[0])};
   EXPECT_THAT(findings(plan),
@@ -252,8 +279,8 @@ TEST(VerifyProgram, OneBufferUnderTwoTypes) {
   update.values[2].storage = Value::Storage::Buffer;
   update.values[2].index = update.values[1].index;
   EXPECT_EQ(findings(plan), "");
-  update.instructions[3].inputs.push_back(1);
-  EXPECT_THAT(findings(plan), HasSubstr("input 3 is partial over dp"));
+  update.instructions[4].inputs[1] = 1;
+  EXPECT_THAT(findings(plan), HasSubstr("input 1 is partial over dp"));
 }
 
 TEST(VerifyProgram, ASumBeginsOnce) {
@@ -339,9 +366,8 @@ TEST(VerifyProgram, BlockFaultsAreReportedOnce) {
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
 }
 
-TEST(VerifyProgram, ManyLayersAreFast) {
-  // 2,000 calls a program and 64 micro-batches: what the time must not grow with is checked by the suite's time limit
-  // alone.
+TEST(VerifyProgram, EveryCallOfALongProgramIsChecked) {
+  // 2,000 calls: a fault in the first or the last of them is found, and nothing without one.
   Plan plan = smallPlan();
   Body &forward = program(plan, kForward);
   std::vector<Instruction> instructions(forward.instructions.begin(), forward.instructions.begin() + 3);
@@ -349,9 +375,23 @@ TEST(VerifyProgram, ManyLayersAreFast) {
     instructions.push_back(forward.instructions[1]);
     instructions.push_back(forward.instructions[2]);
   }
+  const size_t last = instructions.size() - 1;
   instructions.insert(instructions.end(), forward.instructions.begin() + 3, forward.instructions.end());
   forward.instructions = std::move(instructions);
   EXPECT_EQ(findings(plan), "");
+  for (size_t call : {size_t{1}, last}) {
+    Plan broken = plan;
+    Body &body = program(broken, kForward);
+    ASSERT_EQ(body.instructions[call].kind, Instruction::Kind::Call);
+    const TypeId type = body.values[body.instructions[call].inputs[0]].type;
+    const ValueId unwritten = BodyBuilder(broken, body).local(type);
+    body.instructions[call].inputs[0] = unwritten;
+    Stage &changed = broken.stages[0];
+    changed.memory.back().bytes += body.frameBytes; // The frame has grown.
+    changed.arenaBytes += body.frameBytes;
+    EXPECT_THAT(findings(broken), HasSubstr("reads value " + std::to_string(unwritten) + " of forward, which no"))
+        << call;
+  }
 }
 
 } // namespace

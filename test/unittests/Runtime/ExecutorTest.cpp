@@ -11,7 +11,9 @@
 
 #include "ExecutorTesting.h"
 
-#include <gtest/gtest.h>
+#include "runtime/base/Thread.h"
+
+#include <gmock/gmock.h>
 
 using namespace modelpar;
 using namespace modelpar::runtime;
@@ -405,7 +407,51 @@ TEST(Executor, AStuckRankIsNamed) {
   EXPECT_EQ(status.code(), StatusCode::Unavailable);
   EXPECT_NE(status.message().find("rank 0, step 1, micro-batch 0, stage0.forward[3] all_reduce"), std::string::npos)
       << status.message();
-  EXPECT_NE(status.message().find("no arrival of rank 1 within 1 s"), std::string::npos) << status.message();
+  EXPECT_NE(
+      status.message().find("no arrival of rank 1 within 1 s without progress there (--timeout=1); arrived: rank 0"),
+      std::string::npos)
+      << status.message();
+}
+
+TEST(Executor, ABusyRankIsWaitedFor) {
+  FailingPlan plan("spin"); // Three times the timeout, in one kernel.
+  EXPECT_OK(runSteps(plan.builder.plan, options({}, 1), 1, [](Executor &) { return Status(); }));
+}
+
+TEST(Executor, ThreadsThatCannotStartAreOneError) {
+  FailingPlan plan("iota");
+  RunRanksOptions wide = options({}, 0); // Without a timeout: a rank that is left behind would hang.
+  wide.executor.numThreads = 3;
+  const int64_t planned = plannedThreads(plan.builder.plan, 3);
+  EXPECT_EQ(planned, 2 * (3 + 1)); // One stream.
+  for (int64_t allowed = 0; allowed <= planned; ++allowed) {
+    refuseThreadsAfter(allowed);
+    Status status = runSteps(plan.builder.plan, wide, 1, [](Executor &) { return Status(); });
+    refuseThreadsAfter(-1);
+    if (allowed == planned) {
+      EXPECT_TRUE(status.ok()) << status.message();
+      continue;
+    }
+    EXPECT_EQ(status.code(), StatusCode::OutOfThreads);
+    EXPECT_THAT(status.message(), testing::ContainsRegex("^rank [01]: .*cannot start a thread: "));
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr("the 2 ranks of the plan take 8 threads, each 3 and one per stream"));
+    EXPECT_THAT(status.message(), testing::HasSubstr("; a smaller --threads-per-rank takes fewer"));
+  }
+}
+
+TEST(Executor, PlannedThreadsCountTheStreamsOfEachStage) {
+  PlanBuilder builder({{"mb", 1}, {"pp", 2}, {"dp", 3}});
+  TypeId type = builder.type({4});
+  builder.select(0);
+  BodyBuilder first = builder.program("first");
+  first.kernel("iota", {}, {first.local(type)});
+  builder.run(0);
+  builder.select(1);
+  BodyBuilder second = builder.program("second");
+  second.kernel("iota", {}, {second.local(type)}).stream = 2;
+  builder.run(0);
+  EXPECT_EQ(plannedThreads(builder.plan, 4), 3 * (4 + 1) + 3 * (4 + 3));
 }
 
 TEST(Executor, AFailingInputIsNamed) {

@@ -11,6 +11,8 @@
 
 #include "PlanBuilder.h"
 
+#include "Spin.h"
+
 #include <thread>
 
 namespace modelpar::runtime::test {
@@ -44,6 +46,8 @@ public:
       return Status::internal("told to fail");
     if (op == "sleep" && out.offsets[0] == attribute("offset"))
       std::this_thread::sleep_for(std::chrono::milliseconds(attribute("milliseconds")));
+    if (op == "spin" && out.offsets[0] == attribute("offset"))
+      spin(attribute("milliseconds"));
     for (int64_t i = 0, n = out.numElements(); i < n; ++i) {
       if (op == "iota")
         target[i] = static_cast<float>(globalIndex(out, i));
@@ -74,7 +78,7 @@ Status create(const planformat::Instruction &instruction, std::unique_ptr<Kernel
 const KernelRegistry &testKernels() {
   static const KernelRegistry registry = [] {
     KernelRegistry result;
-    for (const char *op : {"iota", "scale", "add", "instance", "fail", "sleep"})
+    for (const char *op : {"iota", "scale", "add", "instance", "fail", "sleep", "spin"})
       result.add(op, "cpu", DType::F32, create);
     return result;
   }();

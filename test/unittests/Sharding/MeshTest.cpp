@@ -243,7 +243,7 @@ TEST(TensorSharding, MalformedOrders) {
   EXPECT_EQ(*validate(mesh, {6}, {{{cp}}, {}}),
             R"(a sequence of 6 has no balanced split over "cp"*, expected a multiple of 4)");
   EXPECT_EQ(*validate(mesh, {8}, {{{tp, cp}}, {}}),
-            R"(only the major axis of a dimension can be balanced, found "cp"*)");
+            R"(a sequence of 8 is balanced over "cp"*, which only a major axis can be)");
   EXPECT_EQ(*validate(mesh, {8}, {{{}}, {{cp, ReduceKind::Sum}}}), R"(partial over a balanced axis, "cp"*)");
 }
 

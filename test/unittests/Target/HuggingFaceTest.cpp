@@ -10,9 +10,11 @@
 //===----------------------------------------------------------------------===//
 
 #include "ImportTesting.h"
+#include "lib/Target/HuggingFace/KeyTables.h"
 
 #include <cmath>
 #include <gmock/gmock.h>
+#include <set>
 
 using namespace modelpar;
 using namespace modelpar::target;
@@ -152,13 +154,71 @@ TEST(HuggingFace, SecondNames) {
               HasSubstr("/hidden_size: 64 contradicts n_embd = 768"));
 }
 
-/// Keys that change nothing are silent, unknown ones are named.
-TEST(HuggingFace, UnknownKeysAreWarnedOf) {
-  Imported model(R"({"model_type": "gpt2", "n_layer": 1, "use_cache": true, "rotary_dim": 64})");
+/// Keys that change nothing are silent, and so are null, which is no value, and notes of transformers to itself.
+TEST(HuggingFace, HarmlessKeys) {
+  Imported model(R"({"model_type": "gpt2", "n_layer": 1, "use_cache": true, "rotary_dim": null, "_note": {"a": 1},
+                     "reorder_and_upcast_attn": true, "pad_token_id": 99999999})");
   ASSERT_TRUE(model.module) << model.errors();
-  ASSERT_EQ(model.diagnostics.warnings.size(), 1u);
-  EXPECT_THAT(model.diagnostics.warnings[0],
-              HasSubstr("/rotary_dim: key is not known for model type 'gpt2' and is ignored"));
+  EXPECT_TRUE(model.diagnostics.warnings.empty()) << model.diagnostics.warnings[0];
+}
+
+/// Every key of the tables stands on the page about configs.
+TEST(HuggingFace, TheTablesAreDocumented) {
+  const std::string page = Imported::fileText("docs/ModelFormat.md");
+  for (const auto *keys : {&commonKeys(), &gpt2Keys(), &llamaKeys()})
+    for (const ConfigKey &key : *keys)
+      EXPECT_THAT(page, HasSubstr("`" + std::string(key.name) + "`"));
+}
+
+/// What is said to be honoured is looked at: a value that no key can have is an error that names it.
+TEST(HuggingFace, EveryHonouredKeyIsJudged) {
+  for (auto [type, keys] : {std::pair{"gpt2", &gpt2Keys()}, std::pair{"llama", &llamaKeys()}})
+    for (const auto *table : {keys, &commonKeys()})
+      for (const ConfigKey &key : *table) {
+        if ((key.use != KeyUse::Honoured && key.use != KeyUse::Nullable) || key.name == "model_type")
+          continue;
+        std::string text =
+            R"({"model_type": ")" + std::string(type) + R"(", ")" + std::string(key.name) + R"(": [[]]})";
+        EXPECT_THAT(Imported(text).errors(), HasSubstr("/" + std::string(key.name))) << type;
+      }
+}
+
+/// What can be said of a key is said once; a type may say more than all do (pad_token_id).
+TEST(HuggingFace, TheTablesHaveAKeyOnce) {
+  for (const auto *keys : {&gpt2Keys(), &llamaKeys()}) {
+    std::set<std::string_view> names;
+    for (const auto *table : {keys, &commonKeys()})
+      for (const ConfigKey &key : *table)
+        EXPECT_TRUE(names.insert(key.name).second) << key.name;
+  }
+}
+
+/// Files have a parameter with and without the trunk's prefix, and a tied one perhaps as the head's.
+TEST(HuggingFace, OtherNamesInCheckpoints) {
+  using testing::ElementsAre;
+  auto aliases = [](Imported &model, const char *name) {
+    std::vector<std::string> names;
+    if (auto attribute = model.parameter(name).getCheckpointAliases())
+      for (auto alias : attribute->getAsRange<mlir::StringAttr>())
+        names.push_back(alias.str());
+    return names;
+  };
+  Imported gpt2(R"({"model_type": "gpt2", "n_layer": 2})");
+  EXPECT_THAT(aliases(gpt2, "wte.weight"), ElementsAre("wte.weight", "lm_head.weight"));
+  EXPECT_THAT(aliases(gpt2, "wpe.weight"), ElementsAre("wpe.weight"));
+  EXPECT_THAT(aliases(gpt2, "h.1.ln_1.bias"), ElementsAre("h.1.ln_1.bias"));
+  Imported llama(R"({"model_type": "llama", "num_hidden_layers": 1})");
+  EXPECT_THAT(aliases(llama, "embed_tokens.weight"), ElementsAre("embed_tokens.weight"));
+  EXPECT_THAT(aliases(llama, "lm_head.weight"), ElementsAre());
+}
+
+/// transformers takes a range of 0 as not given, but for gpt2's projections.
+TEST(HuggingFace, InitializerRangeOfZero) {
+  Imported gpt2(R"({"model_type": "gpt2", "n_layer": 1, "initializer_range": 0})");
+  EXPECT_EQ(gpt2.parameter("wte.weight").getInit().getB(), 0.02);
+  EXPECT_EQ(gpt2.parameter("h.0.mlp.c_fc.weight").getInit().getB(), 0);
+  Imported llama(R"({"model_type": "llama", "num_hidden_layers": 1, "initializer_range": 0})");
+  EXPECT_EQ(llama.parameter("layers.0.mlp.up_proj.weight").getInit().getB(), 0.02);
 }
 
 struct Refusal {
@@ -182,14 +242,28 @@ INSTANTIATE_TEST_SUITE_P(
                 "/architectures: 'GPT2DoubleHeadsModel' is not supported, expected GPT2LMHeadModel"},
         Refusal{R"("model_type": "gpt2", "activation_function": "gelu_neu")",
                 "/activation_function: unknown activation 'gelu_neu'; did you mean 'gelu_new'?"},
-        Refusal{R"("model_type": "gpt2", "scale_attn_by_inverse_layer_idx": true)",
-                "/scale_attn_by_inverse_layer_idx: true is not supported, expected false"},
-        Refusal{R"("model_type": "gpt2", "reorder_and_upcast_attn": true)",
-                "/reorder_and_upcast_attn: true is not supported"},
+        Refusal{R"("model_type": "gpt2", "scale_attn_by_inverse_layer_idx": 1)",
+                "/scale_attn_by_inverse_layer_idx: expected true or false, found the integer 1"},
+        Refusal{R"("model_type": "gpt2", "rotary_dim": 64)", "/rotary_dim: key is not known for model type 'gpt2'"},
+        Refusal{R"("model_type": "gpt2", "rotary_dim": false)", "/rotary_dim: key is not known for model type 'gpt2'"},
+        Refusal{R"("model_type": "gpt2", "rope_theta": 1e4)", "/rope_theta: key is not known for model type 'gpt2'"},
+        Refusal{R"("model_type": "llama", "n_embd": 64)", "/n_embd: key is not known for model type 'llama'"},
+        Refusal{R"("model_type": "llama", "hidden_size": null)", "/hidden_size: found null, expected a value"},
+        Refusal{R"("model_type": "llama", "per_layer_config": {"0": {"mlp_bias": true}})",
+                R"(/per_layer_config: {"0":{"mlp_bias":true}} is not supported, expected {})"},
+        Refusal{R"("model_type": "llama", "layer_types": ["full_attention", "sliding_attention"])",
+                R"(/layer_types/1: "sliding_attention" is not supported, expected "full_attention")"},
+        Refusal{R"("model_type": "llama", "layer_types": "full_attention")", "/layer_types: expected an array"},
+        Refusal{R"("model_type": "llama", "sliding_window": 4096)", "/sliding_window: is not supported"},
+        Refusal{R"("model_type": "llama", "loss_type": "ForSequenceClassification")", "/loss_type: "},
+        Refusal{R"("model_type": "llama", "torch_dtype": "float16", "dtype": "bfloat16")",
+                "/torch_dtype: 'float16' contradicts dtype = 'bfloat16'"},
+        Refusal{R"("model_type": "llama", "dtype": 16)", "/dtype: expected a string, found the integer 16"},
         Refusal{R"("model_type": "gpt2", "add_cross_attention": true)", "/add_cross_attention: true is not supported"},
         Refusal{R"("model_type": "gpt2", "quantization_config": {})", "/quantization_config: is not supported"},
         Refusal{R"("model_type": "gpt2", "auto_map": {"a": "b"})", "/auto_map: is not supported"},
-        Refusal{R"("model_type": "gpt2", "pruned_heads": {"0": [1]})", "/pruned_heads: is not supported"},
+        Refusal{R"("model_type": "gpt2", "pruned_heads": {"0": [1]})",
+                R"(/pruned_heads: {"0":[1]} is not supported, expected {})"},
         Refusal{R"("model_type": "gpt2", "n_head": 7)", "/n_embd: 768 is not divisible by n_head = 7"},
         Refusal{R"("model_type": "gpt2", "n_layer": 1000000000)",
                 "/n_layer: 1000000000 layers, expected at most 10000"},
@@ -201,6 +275,45 @@ INSTANTIATE_TEST_SUITE_P(
                 "/num_attention_heads: 32 is not divisible by num_key_value_heads = 5"},
         Refusal{R"("model_type": "llama", "num_attention_heads": 31)",
                 "/hidden_size: 4096 is not divisible by num_attention_heads = 31, and there is no head_dim"},
+        Refusal{R"("model_type": "llama", "hidden_size": 3, "num_attention_heads": 4)",
+                "/hidden_size: 3 is not divisible by num_attention_heads = 4, and there is no head_dim"},
+        Refusal{R"("model_type": "gpt2", "n_embd": 3, "n_head": 4)", "/n_embd: 3 is not divisible by n_head = 4"},
+        Refusal{R"("model_type": "llama", "hidden_size": 8, "num_attention_heads": 8)",
+                "/hidden_size: heads are 1 wide, expected an even width to rotate"},
+        Refusal{R"("model_type": "llama", "head_dim": 0)", "/head_dim: expected"},
+        Refusal{R"("model_type": "llama", "head_dim": 0, "hidden_size": 3, "num_attention_heads": 4)",
+                "/head_dim: expected"},
+        Refusal{R"("model_type": "llama", "num_attention_heads": 0)", "/num_attention_heads: expected"},
+        Refusal{R"("model_type": "llama", "num_key_value_heads": 0)", "/num_key_value_heads: expected"},
+        Refusal{R"("model_type": "llama", "num_key_value_heads": 64)",
+                "/num_attention_heads: 32 is not divisible by num_key_value_heads = 64"},
+        Refusal{R"("model_type": "llama", "num_attention_heads": -4)", "/num_attention_heads: expected"},
+        Refusal{R"("model_type": "llama", "head_dim": 1099511627776)",
+                "/head_dim: num_attention_heads · head_dim is more than 2^40"},
+        Refusal{R"("model_type": "llama", "vocab_size": 9223372036854775807)", "/vocab_size: expected"},
+        Refusal{R"("model_type": "llama", "intermediate_size": 1099511627776)",
+                "/intermediate_size: 1099511627776 · hidden_size = 4096 is more than 2^48 elements"},
+        Refusal{R"("model_type": "llama", "hidden_size": 17179869184)",
+                "/hidden_size: 17179869184 · num_attention_heads · head_dim = 17179869184 is more than 2^48 elements"},
+        Refusal{R"("model_type": "gpt2", "n_embd": 1099511627776)",
+                "/n_embd: 1099511627776 · 3 · n_embd = 3298534883328 is more than 2^48 elements"},
+        Refusal{R"("model_type": "gpt2", "n_positions": 1099511627776)",
+                "/n_positions: 1099511627776 · n_embd = 768 is more than 2^48 elements"},
+        Refusal{R"("model_type": "llama", "initializer_range": 1.5)", "/initializer_range: expected"},
+        Refusal{R"("model_type": "llama", "pad_token_id": 32000)",
+                "/pad_token_id: expected an integer from -32000 to 31999, found the integer 32000"},
+        Refusal{R"("model_type": "llama", "pad_token_id": "<pad>")", "/pad_token_id: expected"},
+        Refusal{R"("model_type": "llama", "partial_rotary_factor": 0.5)",
+                "/partial_rotary_factor: 0.5 is not supported, expected 1"},
+        Refusal{R"("model_type": "llama", "rope_interleaved": true)",
+                "/rope_interleaved: true is not supported, expected false"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"type": "default", "rope_theta": 2e4},
+                   "rope_parameters": {"rope_type": "default", "rope_theta": 1e4})",
+                "/rope_scaling: contradicts rope_parameters"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"factor": 8})",
+                "/rope_scaling: rope_type (or type) is missing, which 'factor' depends on"},
+        Refusal{R"("model_type": "llama", "rope_scaling": {"rope_type": 3})", "/rope_scaling/rope_type: expected"},
+        Refusal{R"("model_type": "llama", "rope_scaling": [1])", "/rope_scaling: expected an object"},
         Refusal{R"("model_type": "llama", "head_dim": 127)", "/head_dim: heads are 127 wide, expected an even width"},
         Refusal{R"("model_type": "llama", "rms_norm_eps": -1)", "/rms_norm_eps"},
         Refusal{R"("model_type": "llama", "rope_theta": 0)", "/rope_theta: expected more than 0"},

@@ -100,4 +100,28 @@ TEST(HostMemory, StagesDiffer) {
   EXPECT_EQ(plannedHostBytes(plan), 3 * (10 + 4 + 1) * kMiB);
 }
 
+TEST(HostMemory, SumsOverManyRanksDoNotWrap) {
+  planformat::Plan plan;
+  plan.mesh = sharding::Mesh({{"pp", 2}, {"dp", 16384}});
+  plan.stages.resize(2);
+  // 2 · 16384 · 2^48 is 2^63, one more than int64 holds.
+  plan.stages[0].arenaBytes = plan.stages[1].arenaBytes = int64_t{1} << 48;
+  EXPECT_EQ(plannedHostBytes(plan), kTooManyBytes);
+  Status status = checkHostMemory(plan, {44 * kMiB, "MemAvailable"});
+  EXPECT_EQ(status.code(), StatusCode::InvalidInput);
+  EXPECT_THAT(status.message(), HasSubstr("32768 ranks need at least 8.0 EiB on this host, 44.0 MiB are left"));
+  // A machine whose memory is not known is no exception.
+  EXPECT_FALSE(checkHostMemory(plan, {std::numeric_limits<int64_t>::max(), "nothing"}).ok());
+
+  plan.stages[1].arenaBytes -= 1;
+  EXPECT_EQ(plannedHostBytes(plan), std::numeric_limits<int64_t>::max() - 16383);
+  plan.stages[1].reserved = {{"communicator", int64_t{1} << 62}, {"library", int64_t{1} << 62}};
+  EXPECT_EQ(plannedHostBytes(plan), kTooManyBytes);
+  // Without a sum over stages: one product.
+  plan.stages.resize(1);
+  plan.mesh = sharding::Mesh({{"dp", int64_t{1} << 31}});
+  plan.stages[0].arenaBytes = (int64_t{1} << 62) + 1;
+  EXPECT_EQ(plannedHostBytes(plan), kTooManyBytes);
+}
+
 } // namespace

@@ -9,6 +9,7 @@
 
 #include "runtime/training/Export.h"
 
+#include <array>
 #include <cmath>
 #include <gmock/gmock.h>
 
@@ -77,6 +78,30 @@ TEST(Initialize, AnElementDependsOnSeedNameAndIndexAlone) {
     EXPECT_NE(values(w, 8, 0, 64), all);
     EXPECT_NE(values(parameter("v", kind, 0, 1), 7, 0, 64), all);
   }
+}
+
+/// The row of zeros lies in whole tensors, in the shards that have a part of it, and in no other.
+TEST(Initialize, ARowOfZeros) {
+  planformat::Parameter w = parameter("w", "normal", 0, 1);
+  const std::vector<float> whole = values(w, 3, 0, 5 * 6);
+  w.zeroRow = 2;
+  for (int64_t firstRow : {0, 2, 3})
+    for (int64_t firstColumn : {0, 1, 3}) {
+      TensorView view;
+      view.rank = 3; // [5, 3, 2] without its first rows and columns; a row has six elements.
+      for (int i = 0; i < 3; ++i) {
+        view.globalExtents[i] = std::array{5, 3, 2}[static_cast<size_t>(i)];
+        view.offsets[i] = std::array<int64_t, 3>{firstRow, firstColumn, 0}[static_cast<size_t>(i)];
+        view.extents[i] = view.globalExtents[i] - view.offsets[i];
+      }
+      std::vector<float> shard(static_cast<size_t>(view.numElements())), expected;
+      view.data = shard.data();
+      ASSERT_TRUE(initialize(w, 3, view).ok());
+      for (int64_t row = firstRow; row < 5; ++row)
+        for (int64_t i = firstColumn * 2; i < 6; ++i)
+          expected.push_back(row == 2 ? 0 : whole[static_cast<size_t>(row * 6 + i)]);
+      EXPECT_EQ(shard, expected) << firstRow << " " << firstColumn;
+    }
 }
 
 /// All shards of every sharding join to the same tensor.

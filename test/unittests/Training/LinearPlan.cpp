@@ -33,8 +33,8 @@ public:
         axes.push_back({name, size});
     plan.mesh = sharding::Mesh(axes);
     types();
-    plan.inputs.push_back({"x", X, "data", -1, 1, {"batch", "in"}});
-    plan.inputs.push_back({"y", Y, "targets", -1, 1, {"batch", "out"}});
+    plan.inputs.push_back({"x", X, "data", -1, 1, {"batch", "in"}, 0});
+    plan.inputs.push_back({"y", Y, "targets", -1, 1, {"batch", "out"}, 0});
     plan.inputs.push_back({"scalars", Scalars, "scalars", 0, 1, {}});
     stage();
     return std::move(plan);

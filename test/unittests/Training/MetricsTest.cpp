@@ -17,6 +17,7 @@
 using namespace modelpar;
 using namespace modelpar::runtime;
 using namespace modelpar::runtime::test;
+using testing::AllOf;
 using testing::HasSubstr;
 
 namespace {
@@ -68,6 +69,22 @@ TEST(Metrics, AFullDiskIsAnError) {
   MetricsFile file;
   ASSERT_TRUE(file.open("/dev/full").ok());
   EXPECT_THAT(file.write({}).message(), HasSubstr("cannot write '/dev/full'"));
+}
+
+TEST(MetricsFile, AFullDeviceIsAnErrorAtTheFirstLine) {
+  MetricsFile file;
+  ASSERT_TRUE(file.open("/dev/full").ok());
+  EXPECT_EQ(file.write({}).message(), "cannot write '/dev/full': No space left on device");
+}
+
+TEST(MetricsFile, ADashIsStandardOutput) {
+  testing::internal::CaptureStdout();
+  MetricsFile file;
+  ASSERT_TRUE(file.open("-").ok());
+  EXPECT_TRUE(file.write({7}).ok());
+  EXPECT_TRUE(file.close().ok());
+  std::printf("open\n"); // The stream stays open.
+  EXPECT_THAT(testing::internal::GetCapturedStdout(), AllOf(HasSubstr("{\"step\":7,"), HasSubstr("}\nopen\n")));
 }
 
 TEST(Progress, LinesWithoutATerminal) {

@@ -46,6 +46,27 @@ def DistStage : Pass<"dist-stage", "::mlir::ModuleOp"> {
   let dependentDialects = ["::mlir::func::FuncDialect"];
 }
 
+def VerifyStaged : Pass<"verify-staged", "::mlir::ModuleOp"> {
+  let summary = "check the programs of phase staged";
+  let description = [{
+    What must hold after `dist-stage`:
+
+    - T1: every stage of the mesh has one `forward`, one `backward` and one `update` program (`dist.program`, `dist.stage`); of a single stage
+      the first two may be missing.
+    - T2: every other function is a private block with an `nn.role`, of computation and communication alone.
+    - T3: every tensor is sharded on the mesh, and every compute op has the types that its rule and placement say, but for the steps of a ring
+      and what joins them.
+    - T4: a program calls blocks of its own roles, with their types.
+    - T5: an argument of a program is an input of the step (`nn.input`), or the result of an earlier program of the stage or what that has
+      received, by name (`dist.buffer`), with the same type and the same `dist.per_micro_batch`.
+    - T6: a result has a `dist.buffer`, one for each name; or is an output (`nn.output`) of the last stage's update.
+    - T7: `dist.recv` opens a forward program that follows another stage, or a backward program that precedes one; `dist.send` ends one that the
+      neighbour receives from. Names and types are the same at both ends.
+    - T8: every stage reads what it writes of parameters and names gradients of, and writes what it reads, once; the update writes.
+    - T9: the last stage's update returns `loss` and `grad_norm`.
+  }];
+}
+
 def ConvertDistToPlan : Pass<"convert-dist-to-plan", "::mlir::ModuleOp"> {
   let summary = "lower programs over sharded tensors to instructions over buffers";
   let description = [{

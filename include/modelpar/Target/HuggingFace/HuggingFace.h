@@ -7,7 +7,8 @@
 //
 // Reads a `config.json` unchanged, with the defaults of its model type for absent
 // keys. Parameters have the names and shapes of the checkpoint. What would change the
-// maths and is not supported is an error that names the key.
+// maths and is not supported is an error that names the key, and so is a key of which
+// nobody knows whether it would.
 //
 //===----------------------------------------------------------------------===//
 
@@ -23,7 +24,7 @@ namespace modelpar::target {
 /// True when the object is meant as a config of transformers.
 bool isHuggingFaceConfig(const json::Value &value);
 
-/// The model of a config, by `model_type` or else `architectures[0]`. Keys that are not known are warned of.
+/// The model of a config, by `model_type` or else `architectures[0]`. Unusual names of the class are warned of.
 Graph readHuggingFaceConfig(const json::Value &value, const ModelOptions &options, json::Errors &errors,
                             std::vector<std::string> &warnings);
 

@@ -57,13 +57,15 @@ struct Initializer {
   double a = 0, b = 0;        ///< constant: value; normal: mean, standard deviation; uniform: low, high
 };
 
-/// A trained tensor. Inside a repeated block the names contain "{i}", the number of the layer.
+/// A trained tensor. Inside a repeated block its names contain "{i}", the number of the layer.
 struct GraphParameter {
   std::string name;
   std::vector<std::string> dims;
   Initializer init;
-  std::optional<bool> weightDecay; ///< Default: when the checkpoint's tensor has two or more dimensions.
-  std::string checkpointName;      ///< Default: name.
+  std::optional<bool> weightDecay;            ///< Default: when the checkpoint's tensor has two or more dimensions.
+  std::optional<int64_t> zeroRow;             ///< Of the first dimension: starts as zeros.
+  std::string checkpointName;                 ///< Default: name.
+  std::vector<std::string> checkpointAliases; ///< Its names in files that lack that one.
   std::optional<std::vector<int64_t>> checkpointShape; ///< Default: the dims' sizes. A row-major reshape.
   std::string pointer;
   bool broken = false; ///< As in GraphInput.
@@ -85,6 +87,7 @@ struct OpAttributes {
   std::optional<bool> causal;                     ///< attention
   std::optional<double> theta;                    ///< rotary
   std::optional<RotaryScaling> scaling;           ///< rotary
+  std::optional<int64_t> paddingRow;              ///< embedding
   std::optional<std::string> dim;                 ///< unpack
   std::optional<std::vector<std::string>> result; ///< matmul
 };
@@ -111,7 +114,7 @@ struct GraphBlock {
   std::string name;
   bool loose = false; ///< Ops that the file puts in no block; outlineLayers cuts and names them.
   bool repeated = false;
-  int64_t repeat = 1;
+  int64_t repeat = 1, firstLayer = 0; ///< The layers [firstLayer, firstLayer + repeat).
   std::vector<GraphParameter> parameters;
   std::vector<Carry> carries;
   std::vector<GraphOp> ops;

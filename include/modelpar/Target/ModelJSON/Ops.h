@@ -39,8 +39,8 @@ const std::vector<std::string_view> &activationKinds();
 /// The base of the rotary embedding's frequencies, more than 0.
 std::optional<double> readTheta(json::Object &object, const char *key);
 /// `factor`, `low_freq_factor`, `high_freq_factor` and `original_max_position_embeddings` of an object; the caller
-/// finishes it.
-RotaryScaling readRotaryScaling(json::Object &object);
+/// finishes it. `originalPositions`: the last one's default, without which it must be there.
+RotaryScaling readRotaryScaling(json::Object &object, std::optional<int64_t> originalPositions = std::nullopt);
 
 /// Shapes of the op's outputs. Reports operands that do not fit, naming op, dimension and both sizes; the outputs are
 /// then unknown, as they are when an operand is.

@@ -134,7 +134,10 @@ void MeshAttr::print(AsmPrinter &printer) const {
 }
 
 LogicalResult MeshAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError, sharding::Mesh mesh) {
+  // More would overflow counts of ranks, or take longer to schedule than to run.
+  constexpr int64_t kMaxRanks = int64_t{1} << 31, kMaxMicroBatches = int64_t{1} << 16;
   std::set<std::string> names;
+  int64_t ranks = 1;
   for (const sharding::MeshAxis &axis : mesh.axes()) {
     if (axis.name.empty())
       return emitError() << "mesh axis without a name";
@@ -142,6 +145,12 @@ LogicalResult MeshAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitErro
       return emitError() << "mesh axis \"" << axis.name << "\" of size " << axis.size << ", expected at least 1";
     if (!names.insert(axis.name).second)
       return emitError() << "mesh axis \"" << axis.name << "\" occurs twice";
+    const bool isTime = axis.name == sharding::kMicroBatchAxis;
+    const int64_t limit = isTime ? kMaxMicroBatches : kMaxRanks / ranks;
+    if (axis.size > limit)
+      return emitError() << "mesh axis \"" << axis.name << "\" of size " << axis.size << ", expected at most "
+                         << kMaxMicroBatches << " micro-batches and " << kMaxRanks << " ranks in all";
+    ranks *= isTime ? 1 : axis.size;
   }
   return success();
 }

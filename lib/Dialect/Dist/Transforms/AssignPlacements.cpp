@@ -293,7 +293,10 @@ struct DistAssignPlacements : dist::impl::DistAssignPlacementsBase<DistAssignPla
     if (failed(classes))
       return signalPassFailure();
     // Ops are checked against the mesh as their placements are written.
-    module->setAttr(DistDialect::getMeshAttrName(), MeshAttr::get(&getContext(), mesh));
+    auto attr = MeshAttr::getChecked([&] { return module.emitError(); }, &getContext(), mesh);
+    if (!attr)
+      return signalPassFailure();
+    module->setAttr(DistDialect::getMeshAttrName(), attr);
     Assigner assigner(module, mesh, *classes);
     if (failed(assigner.placeBatch()) || failed(assigner.placeContext()) ||
         failed(assigner.placePins(std::vector<std::string>(pins.begin(), pins.end()))))

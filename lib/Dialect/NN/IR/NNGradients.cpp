@@ -96,7 +96,8 @@ Gradients PackOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, Arra
 }
 
 Gradients EmbeddingOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool>) {
-  return {Value(), EmbeddingGradOp::create(builder, getLoc(), getTable().getType(), resultGrads[0], getIds())};
+  return {Value(), EmbeddingGradOp::create(builder, getLoc(), getTable().getType(), resultGrads[0], getIds(),
+                                           getPaddingRowAttr())};
 }
 
 Gradients LayerNormOp::buildGradient(OpBuilder &builder, ValueRange resultGrads, ArrayRef<bool> needed) {

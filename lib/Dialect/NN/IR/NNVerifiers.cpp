@@ -106,11 +106,16 @@ LogicalResult ParameterOp::verify() {
   for (int64_t size : getCheckpointShape()) {
     if (size <= 0)
       return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has an extent below 1";
-    elements *= size;
+    if (__builtin_mul_overflow(elements, size, &elements))
+      return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has more than 2^63 elements";
   }
   if (elements != type.getNumElements())
     return emitOpError() << "checkpoint shape " << toString(getCheckpointShape()) << " has " << elements
                          << " elements, expected " << type.getNumElements() << " as in " << toString(type.getShape());
+  // C2
+  int64_t rows = type.getRank() ? type.getDimSize(0) : 0;
+  if (std::optional<int64_t> row = getZeroRow(); row && (*row < 0 || *row >= rows))
+    return emitOpError() << "zero_row is " << *row << ", expected one of " << rows << " rows";
   return success();
 }
 
@@ -255,9 +260,10 @@ LogicalResult PackOp::verify() { return verifyPacking(*this, getResult(), getMem
 // Embedding, norm, attention
 //===----------------------------------------------------------------------===//
 
-/// Rows `rows` like ids with the table's width, table of two dimensions, one element type.
+/// Rows `rows` like ids with the table's width, table of two dimensions, one element type, a row of padding in the
+/// table.
 static LogicalResult verifyEmbedding(Operation *op, Value ids, Value table, Value rows, StringRef tableName,
-                                     StringRef rowsName) {
+                                     StringRef rowsName, std::optional<int64_t> paddingRow) {
   // C1
   if (shapeOf(table).size() != 2)
     return op->emitOpError() << tableName << " has shape " << toString(shapeOf(table)) << ", expected two dimensions";
@@ -266,14 +272,21 @@ static LogicalResult verifyEmbedding(Operation *op, Value ids, Value table, Valu
   expected.push_back(shapeOf(table)[1]);
   if (failed(requireShape(op, rowsName, rows, expected)))
     return failure();
-  return requireElement(op, "result", op->getResult(0), elementOf(op->getResult(0) == table ? rows : table)); // C3
+  // C3
+  if (failed(requireElement(op, "result", op->getResult(0), elementOf(op->getResult(0) == table ? rows : table))))
+    return failure();
+  // C4
+  if (paddingRow && (*paddingRow < 0 || *paddingRow >= shapeOf(table)[0]))
+    return op->emitOpError() << "padding_row is " << *paddingRow << ", expected a row of the " << shapeOf(table)[0]
+                             << " of the table";
+  return success();
 }
 
 LogicalResult EmbeddingOp::verify() {
-  return verifyEmbedding(*this, getIds(), getTable(), getResult(), "table", "result");
+  return verifyEmbedding(*this, getIds(), getTable(), getResult(), "table", "result", getPaddingRow());
 }
 LogicalResult EmbeddingGradOp::verify() {
-  return verifyEmbedding(*this, getIds(), getResult(), getGrad(), "result", "grad");
+  return verifyEmbedding(*this, getIds(), getResult(), getGrad(), "result", "grad", getPaddingRow());
 }
 
 /// C1 to C4 of the norms and their gradients.

@@ -5,11 +5,12 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// The conditions D1 to D7 of Passes.td.
+// The conditions D1 to D8 of Passes.td.
 //
 //===----------------------------------------------------------------------===//
 
 #include "modelpar/Dialect/NN/Transforms/Passes.h"
+#include "modelpar/Interfaces/ParameterUses.h"
 
 #include "llvm/ADT/MapVector.h"
 
@@ -37,6 +38,7 @@ private:
   LogicalResult verifyCall(func::CallOp call);
   LogicalResult verifyParameters();
   LogicalResult verifyGradients();
+  LogicalResult verifyUpdate(WriteParameterOp write, func::CallOp call);
 
   func::FuncOp step;
   bool adamw = false;
@@ -57,12 +59,17 @@ LogicalResult VerifyPass::verifyModule() {
   for (auto function : module.getOps<func::FuncOp>()) {
     if (function.getSymName() == kStepFunction)
       step = function;
-    else if (function.isPrivate() && failed(verifyBlock(function)))
+    else if (!function.isPrivate())
+      return function.emitError() << "function @" << function.getSymName() << " is public, expected @" << kStepFunction
+                                  << " alone";
+    else if (failed(verifyBlock(function)))
       return failure();
   }
   // D3
   if (!step || !step.isPublic() || step.isDeclaration())
     return module.emitError() << "the module has no public function @" << kStepFunction;
+  if (!step.getBody().hasOneBlock())
+    return step.emitError() << "function @" << kStepFunction << " is not straight-line";
   return success();
 }
 
@@ -160,11 +167,35 @@ LogicalResult VerifyPass::verifyParameters() {
     if (!written.insert({write.getParameterAttr().getAttr(), static_cast<unsigned>(write.getSlot())}).second)
       return write.emitError() << "writes " << stringifyParameterSlot(write.getSlot()) << " of "
                                << write.getParameterAttr() << " a second time";
+    if (failed(verifyUpdate(write, call)))
+      return failure();
   }
   for (auto parameter : getOperation().getOps<ParameterOp>())
     for (unsigned slot = 0; slot < (adamw ? 3u : 1u); ++slot)
       if (!written.contains({parameter.getSymNameAttr(), slot}))
         return parameter.emitError() << stringifyParameterSlot(static_cast<ParameterSlot>(slot)) << " of parameter @"
                                      << parameter.getSymName() << " is never written";
-  return success();
+  return verifyParameterUses({&step.front()}); // D8
+}
+
+/// What the op that makes a result writes it over, followed to the operands of the call.
+static SmallVector<Value> updatedOperands(func::FuncOp callee, func::CallOp call, unsigned result) {
+  SmallVector<Value> operands;
+  auto returned = dyn_cast<OpResult>(callee.front().getTerminator()->getOperand(result));
+  if (auto op = returned ? dyn_cast<InPlaceOpInterface>(returned.getOwner()) : InPlaceOpInterface())
+    for (unsigned index : op.getInPlaceOperands(returned.getResultNumber()))
+      if (auto argument = dyn_cast<BlockArgument>(op->getOperand(index)))
+        operands.push_back(call.getOperand(argument.getArgNumber()));
+  return operands;
+}
+
+LogicalResult VerifyPass::verifyUpdate(WriteParameterOp write, func::CallOp call) {
+  // D8
+  auto callee = getAnalysis<SymbolTable>().lookup<func::FuncOp>(call.getCallee());
+  for (Value value : updatedOperands(callee, call, cast<OpResult>(write.getValue()).getResultNumber()))
+    if (auto read = value.getDefiningOp<ReadParameterOp>();
+        read && read.getParameterAttr() == write.getParameterAttr() && read.getSlot() == write.getSlot())
+      return success();
+  return write.emitError() << "writes " << stringifyParameterSlot(write.getSlot()) << " of " << write.getParameterAttr()
+                           << " with a result that @" << call.getCallee() << " does not make from it";
 }

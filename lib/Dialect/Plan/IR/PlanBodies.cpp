@@ -94,12 +94,15 @@ static LogicalResult verifyBody(Block &body, bool isFinal) {
   // Per event, the steps per stream that are known to have run; the same at the head of each stream.
   using Clock = SmallVector<int32_t, 2>;
   llvm::DenseMap<int32_t, Clock> events;
+  constexpr uint32_t kMaxStreams = 64;
   uint32_t numStreams = 1;
   for (Operation &op : body)
-    if (auto instruction = dyn_cast<InstructionOpInterface>(op))
+    if (auto instruction = dyn_cast<InstructionOpInterface>(op)) {
+      if (instruction.getStream() >= kMaxStreams)
+        return op.emitOpError() << "expected a stream from 0 to " << kMaxStreams - 1 << ", found "
+                                << static_cast<int32_t>(instruction.getStream());
       numStreams = std::max(numStreams, instruction.getStream() + 1);
-  if (numStreams > 64)
-    return body.getParentOp()->emitOpError() << "expected at most 64 streams, found " << numStreams;
+    }
   SmallVector<Clock> heads(numStreams, Clock(numStreams, 0));
   Operation *last = nullptr;
   for (Operation &op : body) {

@@ -11,8 +11,6 @@
 
 #include "modelpar/Dialect/Plan/IR/PlanDialect.h"
 
-#include <numeric>
-
 using namespace mlir;
 using namespace modelpar::plan;
 
@@ -41,6 +39,8 @@ LogicalResult InputOp::verify() {
   auto bound = [&](unsigned i) { return cast<FloatAttr>(getRange()[i]).getValueAsDouble(); };
   if (getRange().size() != 2 || bound(0) > bound(1)) // C2
     return emitOpError() << "expected a range of two bounds in order";
+  if (auto dim = getBatchDim(); dim && static_cast<int64_t>(*dim) >= rank) // C3
+    return emitOpError() << "expected 'batch' to be a dimension of " << getType() << ", found " << *dim;
   return success();
 }
 
@@ -50,9 +50,16 @@ LogicalResult ParameterOp::verify() {
                          << getState().size() << " buffers";
   ArrayRef<int64_t> shape = getCheckpointShape();
   int64_t expected = cast<RankedTensorType>(getType()).getNumElements();
-  int64_t found = std::accumulate(shape.begin(), shape.end(), int64_t(1), std::multiplies<>());
+  int64_t found = 1;
+  for (int64_t extent : shape)
+    if (__builtin_mul_overflow(found, extent, &found))
+      return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found more than 2^63";
   if (expected != found) // C3
     return emitOpError() << "expected a checkpoint shape of " << expected << " elements, found " << found;
+  auto type = cast<RankedTensorType>(getType());
+  int64_t rows = type.getRank() ? type.getDimSize(0) : 0;
+  if (std::optional<int64_t> row = getZeroRow(); row && (*row < 0 || *row >= rows)) // C4
+    return emitOpError() << "expected 'zero_row' to be one of " << rows << " rows, found " << *row;
   return success();
 }
 
@@ -182,7 +189,10 @@ LogicalResult MemoryOp::verify() {
   if (getPartNames().size() != getPartBytes().size()) // C1
     return emitOpError() << "expected one size per part, found " << getPartNames().size() << " parts and "
                          << getPartBytes().size() << " sizes";
-  int64_t sum = std::accumulate(getPartBytes().begin(), getPartBytes().end(), int64_t(0));
+  int64_t sum = 0;
+  for (int64_t bytes : getPartBytes())
+    if (bytes < 0 || __builtin_add_overflow(sum, bytes, &sum))
+      return emitOpError() << "expected parts of at least 0 bytes that 64 bits can count, found " << bytes;
   if (sum != static_cast<int64_t>(getArena())) // C2
     return emitOpError() << "expected parts that add up to " << getArena() << " bytes, found " << sum;
   if (getTransient() > getArena()) // C3

@@ -59,6 +59,23 @@ def DistAssignPlacements : DistPass<"dist-assign-placements"> {
   ];
 }
 
+def VerifySharded : DistPass<"verify-sharded"> {
+  let summary = "Check the decisions of phase sharded";
+  let description = [{
+    What must hold after `dist-assign-placements`, beside what `verify-differentiated` asks of `@step` and its blocks:
+
+    - S1: the module has a mesh, and its lists of axes (`dist.batch_axes`, `dist.shared_axes`) are axes of it;
+    - S2: functions have one block; every argument and result is a tensor with a `dist.sharding` that is well formed on the mesh;
+    - S3: every compute op has a placement on the mesh that fits its rule;
+    - S4: other ops are calls, returns and uses of parameters; ops of `dist` come with phase `partitioned`;
+    - S5: every parameter has a `dist.storage` that is well formed on the mesh and whole;
+    - S6: calls give their callee's arguments and take its results;
+    - S7: with several stages, every call has one, calls of a backward role that of their forward call, activations flow to the same or later
+      stages, and every stage has a forward call;
+    - S8: no op is a step of a ring yet.
+  }];
+}
+
 def DistPartition : DistPass<"dist-partition"> {
   let summary = "Give every type its sharding, and put reshards where they disagree";
   let description = [{
@@ -156,7 +173,11 @@ def VerifyPartitioned : DistPass<"verify-partitioned"> {
     - P4: calls have the types of their callee, returns those of their function;
     - P5: parameters are read, written and differentiated under their storage sharding;
     - P6: what `@step` returns is whole;
-    - P7: contributions to one accumulator are different values.
+    - P7: contributions to one accumulator are different values;
+    - P8: with several stages, every call has one, calls of a backward role that of their forward call, activations flow to the same or later
+      stages, and every stage has a forward call;
+    - P9: `dist.stage_parts` have their parts where they are made;
+    - P10: in `@step`, every tensor of a parameter that is written, or whose gradient is named, is read, and what is read is written once.
   }];
 }
 

@@ -14,33 +14,37 @@ def NN_EmbeddingOp : NN_ComputeOp<"embedding", [NN_Differentiable]> {
   let summary = "rows of a table: ids[..], table[v, h] -> [.., h]";
   let description = [{
     An id outside [0, v) gives zeros. v is a positional reduction by masked lookup: a shard contributes zero for ids outside its rows.
+    Row `padding_row` is looked up as any other, and gets no gradient from this op.
 
     - C1: the table has two dimensions.
     - C2: the result has the shape of ids and the table's width.
     - C3: the result has the table's element type.
+    - C4: 0 <= `padding_row` < v.
 
     ```mlir
     %x = nn.embedding %ids, %table : (tensor<2x8xi32>, tensor<96x32xf32>) -> tensor<2x8x32xf32>
     ```
   }];
-  let arguments = (ins NN_IntTensor:$ids, NN_Tensor:$table);
+  let arguments = (ins NN_IntTensor:$ids, NN_Tensor:$table, OptionalAttr<I64Attr>:$padding_row);
   let results = (outs NN_Tensor:$result);
 }
 
 def NN_EmbeddingGradOp : NN_ComputeOp<"embedding_grad"> {
   let summary = "gradient of the table: grad[.., h], ids[..] -> [v, h]";
   let description = [{
-    Row r is the sum of the gradients whose id is r, in the order of the ids; ids outside the table contribute nothing.
+    Row r is the sum of the gradients whose id is r, in the order of the ids; ids outside the table contribute nothing, nor does the id
+    `padding_row` (a row of the whole table, whatever shard of it a rank has).
 
     - C1: the result has two dimensions.
     - C2: grad has the shape of ids and the result's width.
     - C3: the result has the element type of grad.
+    - C4: 0 <= `padding_row` < v.
 
     ```mlir
     %g = nn.embedding_grad %grad, %ids : (tensor<2x8x32xf32>, tensor<2x8xi32>) -> tensor<96x32xf32>
     ```
   }];
-  let arguments = (ins NN_Tensor:$grad, NN_IntTensor:$ids);
+  let arguments = (ins NN_Tensor:$grad, NN_IntTensor:$ids, OptionalAttr<I64Attr>:$padding_row);
   let results = (outs NN_Tensor:$result);
 }
 

@@ -46,12 +46,13 @@ def NN_ClipScaleOp : NN_ComputeOp<"clip_scale"> {
 def NN_AdamWOp : NN_ComputeOp<"adamw", [NN_InPlaceOf]> {
   let summary = "AdamW (Loshchilov and Hutter, arXiv:1711.05101) with bias correction; returns new parameter and moments";
   let description = [{
-    With lr, wd, β₁, β₂, ε and the step number n (from 1) of the scalars, and g = scale · grad:
+    With lr, wd, β₁, β₂, ε and the number n of the update (from 1) of the scalars, and g = scale · grad:
 
         m' = β₁·m + (1-β₁)·g        v' = β₂·v + (1-β₂)·g²
         p' = (1 - lr·wd)·p - lr · (m'/(1-β₁ⁿ)) / (√(v'/(1-β₂ⁿ)) + ε)
 
-    `weight_decay` false: wd is 0. With scale 0 all results are the operands unchanged (a skipped step).
+    `weight_decay` false: wd is 0. With scale 0 all results are the operands unchanged (a skipped step), and the next
+    step's n is the same.
 
     - C1: grad and new_parameter have the parameter's shape and element type.
     - C2: `scale` has no dimension, and f32 elements (f64 for an f64 parameter).

@@ -90,6 +90,18 @@ def VerifyDifferentiated : Pass<"verify-differentiated", "::mlir::ModuleOp"> {
     - D5: every parameter has exactly one `nn.gradient`, whose value is exactly once an operand of `nn.sum_squares`.
     - D6: every parameter and every optimizer state is written exactly once, with a result of a call of role `update`.
     - D7: calls of role `forward` come before those of the backward roles, these before those of role `update`.
+    - D8: what is written to a tensor of a parameter is made from that tensor: of the update call's result, the op that makes it takes over the
+      tensor that was read. Every state is read once.
+  }];
+}
+
+def VerifyTensors : Pass<"verify-tensors", "::mlir::ModuleOp"> {
+  let summary = "Check that tensors have sizes that can be computed with";
+  let description = [{
+    For modules that someone hands in, of any phase, before anything multiplies their extents:
+
+    - T1: every tensor type, in whatever type or attribute it stands, has at most 8 dimensions, with static extents of at least 1.
+    - T2: it has at most 2^56 elements, so that bytes, offsets and operations fit 64 bits.
   }];
 }
 

@@ -27,13 +27,16 @@ def Plan_InputOp : Plan_Op<"input", [Plan_TopLevel]> {
   let description = [{
     - C1: one name per dimension, or none.
     - C2: two range bounds, in order.
+    - C3: `batch` is a dimension of the tensor: the one that counts samples. Without it the input is the same for
+      every sample.
 
     ```mlir
-    plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"]
+    plan.input "tokens" : tensor<8x128xi32> role "tokens" range [0.0, 256.0] dims ["batch", "seq"] batch 0
     ```
   }];
-  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names);
-  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names attr-dict";
+  let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$role, F64ArrayAttr:$range, StrArrayAttr:$dim_names,
+                       OptionalAttr<I32Attr>:$batch_dim);
+  let assemblyFormat = "$name `:` $type `role` $role `range` $range `dims` $dim_names (`batch` $batch_dim^)? attr-dict";
   let hasVerifier = 1;
 }
 
@@ -43,6 +46,9 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
     - C1: value, gradient and state name buffers.
     - C2: one name per state buffer.
     - C3: the checkpoint shape has as many elements as the type.
+    - C4: `zero_row`, which starts as zeros, is an index of the first dimension.
+
+    `checkpoint_aliases` are names of the tensor in files that lack the checkpoint's name.
 
     ```mlir
     plan.parameter "w" : tensor<4x4xf32> init "normal" [0.0, 0.02] checkpoint "layer.weight" [16]
@@ -50,11 +56,13 @@ def Plan_ParameterOp : Plan_Op<"parameter", [Plan_TopLevel, DeclareOpInterfaceMe
     ```
   }];
   let arguments = (ins StrAttr:$name, Plan_Tensor:$type, StrAttr:$init, F64ArrayAttr:$init_arguments,
-                       StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape, FlatSymbolRefAttr:$value,
+                       StrAttr:$checkpoint_name, DenseI64ArrayAttr:$checkpoint_shape,
+                       OptionalAttr<StrArrayAttr>:$checkpoint_aliases, OptionalAttr<I64Attr>:$zero_row, FlatSymbolRefAttr:$value,
                        OptionalAttr<FlatSymbolRefAttr>:$gradient, StrArrayAttr:$state_names, FlatSymbolRefArrayAttr:$state,
                        DefaultValuedAttr<BoolAttr, "true">:$weight_decay, DefaultValuedAttr<I32Attr, "0">:$stage);
   let assemblyFormat = [{
-    $name `:` $type `init` $init $init_arguments `checkpoint` $checkpoint_name $checkpoint_shape `value` $value
+    $name `:` $type `init` $init $init_arguments `checkpoint` $checkpoint_name $checkpoint_shape
+    (`or` $checkpoint_aliases^)? `value` $value
     (`gradient` $gradient^)? `state` $state_names $state (`stage` $stage^)? attr-dict
   }];
   let hasVerifier = 1;

@@ -58,4 +58,21 @@ def PlanAllocate : Pass<"plan-allocate", "::mlir::ModuleOp"> {
   }];
 }
 
+def VerifyScheduled : Pass<"verify-scheduled", "::mlir::ModuleOp"> {
+  let summary = "check that a module of phase scheduled is a whole plan";
+  let description = [{
+    What must hold after `plan-allocate`, so that the plan file can be written; the plan's own verifier proves the rest of it.
+
+    - V1: only plan ops stand in the module; it names its optimizer, `adamw` or `sgd`, and a `plan.global_batch` of at least 1.
+    - V2: stages are numbered from 0 without a gap, up to 2^16; each has one `plan.schedule`, which is not empty, one `plan.memory` and programs.
+      What a buffer, channel, parameter or replica says of its stage is one of them; a channel's peer too.
+    - V3: every buffer and allocation has its offset, every block, program and call its frame.
+    - V4: a block is called only behind where it stands, so calls end.
+    - V5: inputs, outputs and parameters have a name each; a replica is the only one of its stage.
+    - V6: a load fills from a `plan.input`, with its shape and element type.
+    - V7: every parameter has the states of its optimizer.
+    - V8: there are outputs `loss` and `grad_norm`, of the last stage.
+  }];
+}
+
 #endif // MODELPAR_DIALECT_PLAN_TRANSFORMS_PASSES

@@ -245,3 +245,17 @@ module attributes {dist.mesh = #dist.mesh<["cp"=2]>} {
     return
   }
 }
+
+// -----
+
+#r = #dist.sharding<[{}]>
+module attributes {dist.mesh = #dist.mesh<["tp"=2]>} {
+  nn.parameter @a : tensor<4xf32> init <zeros> checkpoint "a" [4] {dist.storage = #r}
+  nn.parameter @b : tensor<4xf32> init <zeros> checkpoint "b" [4] {dist.storage = #r}
+  func.func @step() {
+    // expected-error @+1 {{reads exp_avg of @a, which is never written here}}
+    %m = nn.read_parameter @a {slot = #nn.slot<exp_avg>} : tensor<4xf32, #r>
+    nn.write_parameter @b, %m {slot = #nn.slot<exp_avg>} : tensor<4xf32, #r>
+    return
+  }
+}

@@ -586,3 +586,97 @@ func.func @step(%t: tensor<8x4xf32>, %s: tensor<16xf64>) -> (tensor<f32> {nn.out
   return %l, %n : tensor<f32>, tensor<f32>
 }
 }
+
+// -----
+
+// D3: a public function beside @step.
+module attributes {nn.optimizer = "sgd"} {
+nn.parameter @p : tensor<8x4xf32> init <zeros> checkpoint "p" [8, 4]
+func.func private @m.forward(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<f32> attributes {nn.role = #nn.role<forward>} {
+  %l = nn.squared_error %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  return %l : tensor<f32>
+}
+func.func private @m.backward_weight(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<backward_weight>} {
+  %g = nn.squared_error_grad %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %g : tensor<8x4xf32>
+}
+// expected-error@+1 {{function @m.update is public, expected @step alone}}
+func.func @m.update(%p: tensor<8x4xf32>, %g: tensor<8x4xf32>, %c: tensor<f32>, %s: tensor<16xf64>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<update>} {
+  %q = nn.sgd %p, %g, %c, %s {weight_decay = true} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  return %q : tensor<8x4xf32>
+}
+func.func @step(%t: tensor<8x4xf32>, %s: tensor<16xf64>) -> (tensor<f32> {nn.output = "loss"}, tensor<f32> {nn.output = "grad_norm"}) {
+  %p = nn.read_parameter @p : tensor<8x4xf32>
+  %l = call @m.forward(%p, %t) {nn.role = #nn.role<forward>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  %g = call @m.backward_weight(%p, %t) {nn.role = #nn.role<backward_weight>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  nn.gradient @p, %g : tensor<8x4xf32>
+  %q = nn.sum_squares %g : (tensor<8x4xf32>) -> tensor<f32>
+  %n, %c = nn.clip_scale %q, %s : (tensor<f32>, tensor<16xf64>) -> (tensor<f32>, tensor<f32>)
+  %u = call @m.update(%p, %g, %c, %s) {nn.role = #nn.role<update>} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  nn.write_parameter @p, %u : tensor<8x4xf32>
+  return %l, %n : tensor<f32>, tensor<f32>
+}
+}
+
+// -----
+
+// D8: the update writes what it makes of the gradient.
+module attributes {nn.optimizer = "sgd"} {
+nn.parameter @p : tensor<8x4xf32> init <zeros> checkpoint "p" [8, 4]
+func.func private @m.forward(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<f32> attributes {nn.role = #nn.role<forward>} {
+  %l = nn.squared_error %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  return %l : tensor<f32>
+}
+func.func private @m.backward_weight(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<backward_weight>} {
+  %g = nn.squared_error_grad %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %g : tensor<8x4xf32>
+}
+func.func private @m.update(%p: tensor<8x4xf32>, %g: tensor<8x4xf32>, %c: tensor<f32>, %s: tensor<16xf64>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<update>} {
+  %q = nn.sgd %g, %p, %c, %s {weight_decay = true} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  return %q : tensor<8x4xf32>
+}
+func.func @step(%t: tensor<8x4xf32>, %s: tensor<16xf64>) -> (tensor<f32> {nn.output = "loss"}, tensor<f32> {nn.output = "grad_norm"}) {
+  %p = nn.read_parameter @p : tensor<8x4xf32>
+  %l = call @m.forward(%p, %t) {nn.role = #nn.role<forward>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  %g = call @m.backward_weight(%p, %t) {nn.role = #nn.role<backward_weight>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  nn.gradient @p, %g : tensor<8x4xf32>
+  %q = nn.sum_squares %g : (tensor<8x4xf32>) -> tensor<f32>
+  %n, %c = nn.clip_scale %q, %s : (tensor<f32>, tensor<16xf64>) -> (tensor<f32>, tensor<f32>)
+  %u = call @m.update(%p, %g, %c, %s) {nn.role = #nn.role<update>} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  // expected-error@+1 {{writes value of @p with a result that @m.update does not make from it}}
+  nn.write_parameter @p, %u : tensor<8x4xf32>
+  return %l, %n : tensor<f32>, tensor<f32>
+}
+}
+
+// -----
+
+// D8: a state is read that is never written.
+module attributes {nn.optimizer = "sgd"} {
+nn.parameter @p : tensor<8x4xf32> init <zeros> checkpoint "p" [8, 4]
+func.func private @m.forward(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<f32> attributes {nn.role = #nn.role<forward>} {
+  %l = nn.squared_error %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  return %l : tensor<f32>
+}
+func.func private @m.backward_weight(%x: tensor<8x4xf32>, %t: tensor<8x4xf32>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<backward_weight>} {
+  %g = nn.squared_error_grad %x, %t : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  return %g : tensor<8x4xf32>
+}
+func.func private @m.update(%p: tensor<8x4xf32>, %g: tensor<8x4xf32>, %c: tensor<f32>, %s: tensor<16xf64>) -> tensor<8x4xf32> attributes {nn.role = #nn.role<update>} {
+  %q = nn.sgd %p, %g, %c, %s {weight_decay = true} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  return %q : tensor<8x4xf32>
+}
+func.func @step(%t: tensor<8x4xf32>, %s: tensor<16xf64>) -> (tensor<f32> {nn.output = "loss"}, tensor<f32> {nn.output = "grad_norm"}) {
+  %p = nn.read_parameter @p : tensor<8x4xf32>
+  %l = call @m.forward(%p, %t) {nn.role = #nn.role<forward>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<f32>
+  %g = call @m.backward_weight(%p, %t) {nn.role = #nn.role<backward_weight>} : (tensor<8x4xf32>, tensor<8x4xf32>) -> tensor<8x4xf32>
+  nn.gradient @p, %g : tensor<8x4xf32>
+  %q = nn.sum_squares %g : (tensor<8x4xf32>) -> tensor<f32>
+  %n, %c = nn.clip_scale %q, %s : (tensor<f32>, tensor<16xf64>) -> (tensor<f32>, tensor<f32>)
+  %u = call @m.update(%p, %g, %c, %s) {nn.role = #nn.role<update>} : (tensor<8x4xf32>, tensor<8x4xf32>, tensor<f32>, tensor<16xf64>) -> tensor<8x4xf32>
+  nn.write_parameter @p, %u : tensor<8x4xf32>
+  // expected-error@+1 {{reads exp_avg of @p, which is never written here}}
+  %m = nn.read_parameter @p {slot = #nn.slot<exp_avg>} : tensor<8x4xf32>
+  return %l, %n : tensor<f32>, tensor<f32>
+}
+}

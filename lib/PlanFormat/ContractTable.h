@@ -1,0 +1,46 @@
+//===- ContractTable.h - the contracts as data ------------------*- C++ -*-===//
+//
+// Part of modelpar, under the Apache License v2.0 with LLVM Exceptions.
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+//
+//===----------------------------------------------------------------------===//
+//
+// A tensor is written "ELEMENTS:DIMENSIONS". Elements: T, what the kernel computes in, a float type; S, T's statistics
+// (f64 for f64, else f32); U, T or S; I, i32 or i64; C, the step's scalars. Dimensions: a letter is one of them, `*`
+// and
+// `&` stand for any number, `?` for a shape of its own. What is written alike in one kernel has one extent and is split
+// alike.
+//
+//===----------------------------------------------------------------------===//
+
+#ifndef MODELPAR_LIB_PLANFORMAT_CONTRACTTABLE_H
+#define MODELPAR_LIB_PLANFORMAT_CONTRACTTABLE_H
+
+#include "modelpar/PlanFormat/Plan.h"
+
+namespace modelpar::planformat {
+
+struct AttributeContract {
+  enum class Type { Bool, Integer, Real, Text };
+  std::string_view name;
+  Type type = Type::Real;
+  bool optional = false;
+  double low = 0, high = 0; ///< Of numbers; no bounds where both are 0.
+};
+
+struct Contract {
+  std::string_view op;
+  std::vector<std::string_view> inputs, outputs;
+  std::vector<AttributeContract> attributes = {};
+  bool manyInputs = false; ///< One or more like the only input.
+  /// More than the table says; empty when it fits.
+  std::string (*more)(const Instruction &, const std::vector<const TensorType *> &inputs,
+                      const std::vector<const TensorType *> &outputs) = nullptr;
+};
+
+/// Of one op there may be several, for operands of different ranks or number.
+const std::vector<Contract> &contracts();
+
+} // namespace modelpar::planformat
+
+#endif // MODELPAR_LIB_PLANFORMAT_CONTRACTTABLE_H
