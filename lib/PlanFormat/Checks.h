@@ -19,16 +19,19 @@ namespace modelpar::planformat {
 class Findings {
 public:
   void add(std::string where, std::string message) {
+    ++count_;
     if (full() || !seen_.insert(where + "\n" + message).second)
       return;
     list_.push_back({std::move(where), std::move(message)});
   }
   bool empty() const { return list_.empty(); }
   bool full() const { return list_.size() >= kMaxFindings; }
-  size_t size() const { return list_.size(); }
+  /// How many were found, those included that are not kept: whether there were more since is seen when it is full too.
+  size_t count() const { return count_; }
   std::vector<Finding> take() { return std::move(list_); }
 
 private:
+  size_t count_ = 0;
   std::vector<Finding> list_;
   std::set<std::string> seen_;
 };

@@ -130,10 +130,10 @@ private:
     if (body.numEvents < 0 || body.numEvents > static_cast<int64_t>(body.instructions.size()))
       add(where, "num_events is " + std::to_string(body.numEvents) + ", expected at most one per instruction (" +
                      std::to_string(body.instructions.size()) + ")");
-    size_t before = findings_.size();
+    size_t before = findings_.count();
     for (size_t i = 0; i < body.values.size(); ++i)
       value(body, i, where, stage);
-    if (findings_.size() != before)
+    if (findings_.count() != before)
       return;
     if (!aliasesEnd(body, where))
       return;

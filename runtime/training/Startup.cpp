@@ -106,6 +106,21 @@ Status runtime::checkLauncher() {
   return {};
 }
 
+/// What the loop reports of every step.
+static Status checkPlanOutputs(const std::string &path, const planformat::Plan &plan) {
+  for (const std::string name : {"loss", "grad_norm"}) {
+    const auto found = std::find_if(plan.outputs.begin(), plan.outputs.end(),
+                                    [&](const auto &output) { return output.first == name; });
+    if (found == plan.outputs.end())
+      return Status::invalid(path + ": the plan has no output \"" + name + "\"");
+    const planformat::Buffer &buffer = plan.stages.back().buffers[static_cast<size_t>(found->second)];
+    const planformat::TensorType &type = plan.types[static_cast<size_t>(buffer.type)];
+    if (!type.shape.empty() || (type.dtype != planformat::DType::F32 && type.dtype != planformat::DType::F64))
+      return Status::invalid(path + ": output \"" + name + "\" is not one number in f32 or f64");
+  }
+  return {};
+}
+
 Status runtime::loadPlan(const TrainerOptions &options, planformat::Plan &plan) {
   std::string error;
   if (!planformat::readPlanFile(options.planPath, plan, error))
@@ -125,5 +140,6 @@ Status runtime::loadPlan(const TrainerOptions &options, planformat::Plan &plan) 
   if (plan.deviceKind != "cpu")
     return Status::unavailable(options.planPath + ": the plan is for '" + plan.deviceKind +
                                "' devices, which the training loop does not support yet; supported: cpu");
-  return {};
+  // Ids are those of a structure that is right: without the verifier the executor checks that.
+  return options.verify ? checkPlanOutputs(options.planPath, plan) : Status();
 }

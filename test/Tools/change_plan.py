@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Spoils a plan file in one way.
 
-Usage: change_plan.py version|flip|cut|swap PLAN OUTPUT
+Usage: change_plan.py version|flip|cut|swap|output PLAN OUTPUT
 
 swap: a send and the receive after it, both alone, of the first stage that has such a pair; the header fits the new content.
+output: the norm of the gradients has another name; the header fits.
 """
 import hashlib
 import json
@@ -19,10 +20,13 @@ elif how == "flip":
     # The last digit in the file's first half: still JSON, but not what was hashed.
     at = max(m.start() for m in re.finditer(rb"[0-8]", data[: len(data) // 2]))
     changed = data[:at] + bytes([data[at] + 1]) + data[at + 1 :]
-elif how == "swap":
+elif how in ("swap", "output"):
     header, content = data.split(b"\n", 1)
     alone = rb'(\{"exchange":\[\[\d+,\d+\]\]\})'
-    content = re.sub(alone + b"," + alone, rb"\2,\1", content, count=1)
+    if how == "swap":
+        content = re.sub(alone + b"," + alone, rb"\2,\1", content, count=1)
+    else:
+        content = content.replace(b'"grad_norm"', b'"norm"')
     fields = json.loads(header.rstrip(b",") + b"}")
     fields["content_bytes"], fields["sha256"] = len(content), hashlib.sha256(content).hexdigest()
     changed = json.dumps(fields, separators=(",", ":")).encode()[:-1] + b",\n" + content

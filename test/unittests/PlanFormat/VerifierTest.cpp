@@ -279,4 +279,15 @@ TEST(VerifyPlan, CollectivesOverStagesAreEnteredByAll) {
                 "partial={\"pp\":sum}): deadlock: waits for stage 1, which has come to the end of its schedule"));
 }
 
+TEST(VerifyPlan, MoreFaultsThanAreKept) {
+  // Instructions are looked at only when their values are right, also when the list of findings is full before.
+  Plan plan = smallPlan();
+  for (int i = 0; i < 100; ++i)
+    plan.blocks[kLayerForward].values.push_back(plan.blocks[kLayerForward].values[0]);
+  for (Body &block : plan.blocks)
+    for (Value &value : block.values)
+      value.type = 1 << 30;
+  EXPECT_EQ(checkStructure(plan).size(), kMaxFindings);
+}
+
 } // namespace
