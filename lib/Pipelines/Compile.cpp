@@ -178,12 +178,16 @@ bool Compilation::checkRanks() {
 bool Compilation::verifyLoaded() {
   if (!loaded_ || !options_.verify)
     return true;
-  if (mlir::failed(checkModuleAttributes(*module_, phase_)) || mlir::failed(checkModuleFacts(*module_, phase_)))
-    return false;
-  mlir::PassManager manager(&context_);
-  addPhaseVerifier(manager, phase_);
-  return mlir::succeeded(manager.run(*module_)) ||
-         (result_.errors.empty() && fail(options_.modelFile + ": not a module of phase " + std::string(name(phase_))));
+  auto verify = [&](Phase phase) {
+    mlir::PassManager manager(&context_);
+    addPhaseVerifier(manager, phase);
+    return mlir::succeeded(manager.run(*module_)) ||
+           (result_.errors.empty() &&
+            fail(options_.modelFile + ": not a module of phase " + std::string(name(phase_))));
+  };
+  // What holds from import on, that extents can be multiplied, is what the checks of attributes go by.
+  return mlir::succeeded(checkModuleAttributes(*module_, phase_)) && verify(Phase::Import) &&
+         mlir::succeeded(checkModuleFacts(*module_, phase_)) && verify(phase_);
 }
 
 bool Compilation::load(const std::string &text) {
