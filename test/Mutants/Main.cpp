@@ -139,6 +139,16 @@ int hunt(Arguments &arguments) {
   const std::vector<Original> originals = makeOriginals(arguments.kinds, scratch, error);
   if (!error.empty())
     return std::cerr << "mutants: error: " << error << "\n", 1;
+  hunt(
+      originals.size(), arguments.hunt,
+      [&](size_t i) { return tryMutant(originals[i], unchanged(originals[i]), scratch); },
+      [&](size_t i, const Verdict &verdict) {
+        if (verdict.kind != Verdict::Kind::Accepted && error.empty())
+          error = originals[i].kind + " " + originals[i].name + " is " + std::string(name(verdict.kind)) +
+                  " before any change: " + verdict.message;
+      });
+  if (!error.empty())
+    return std::cerr << "mutants: error: " << error << "\n", 1;
   const Mutants mutants(originals, arguments.kinds, arguments.seed);
   Report report(arguments);
   const size_t first = arguments.only ? *arguments.only * arguments.kinds.size() : 0;

@@ -222,31 +222,38 @@ private:
   std::vector<Original> originals_;
 };
 
-/// A header's JSON behind its length. Now and then the length stays wrong, or bytes change instead.
+/// A header's JSON behind its length, before the bytes. Now and then the length stays wrong, or bytes change instead.
 std::string mutateSafetensors(std::string &text, Random &random) {
   uint64_t length = 0;
   if (random.oneIn(4) || text.size() < 8)
     return mutateBytes(text, random);
   std::memcpy(&length, text.data(), 8);
   std::string header = text.substr(8, length);
+  const std::string rest = text.substr(8 + header.size());
   const std::string what = mutateText(header, Language::Json, random);
   if (!random.oneIn(10))
     length = header.size();
-  const std::string rest = text.substr(8 + std::min<size_t>(text.size() - 8, length));
   text.clear();
   append(text, length);
   text += header + rest;
   return what;
 }
 
+/// The content behind a first line that fits it.
+std::string planOf(const std::string &content) {
+  return "{\"format_version\":" + std::to_string(planformat::kFormatVersion) +
+         ",\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" + planformat::sha256Hex(content) +
+         "\",\n" + content;
+}
+
+std::string contentOf(const std::string &plan) { return plan.substr(plan.find('\n') + 1); }
+
 std::string mutatePlan(std::string &text, Random &random) {
   if (random.oneIn(50))
     return mutateBytes(text, random);
-  const size_t firstLine = text.find('\n') + 1;
-  std::string content = text.substr(firstLine);
+  std::string content = contentOf(text);
   const std::string what = mutateText(content, Language::Json, random);
-  text = "{\"format_version\":1,\"content_bytes\":" + std::to_string(content.size()) + ",\"sha256\":\"" +
-         planformat::sha256Hex(content) + "\",\n" + content;
+  text = planOf(content);
   return what;
 }
 
@@ -255,6 +262,10 @@ std::string mutatePlan(std::string &text, Random &random) {
 std::vector<Original> modelpar::test::makeOriginals(const std::vector<std::string> &kinds, const std::string &folder,
                                                     std::string &error) {
   return Maker(kinds, folder).run(error);
+}
+
+std::string modelpar::test::unchanged(const Original &original) {
+  return original.form == Original::Form::Plan ? planOf(contentOf(original.text)) : original.text;
 }
 
 std::pair<std::string, std::string> modelpar::test::mutate(const Original &original, Random &random) {

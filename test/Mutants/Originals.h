@@ -48,6 +48,10 @@ const std::vector<std::string> &kinds();
 std::vector<Original> makeOriginals(const std::vector<std::string> &kinds, const std::string &folder,
                                     std::string &error);
 
+/// The original as a mutant without a change, which has to be accepted: else mutants are refused for what surrounds
+/// their change, and show nothing.
+std::string unchanged(const Original &original);
+
 /// Changes the original. What its form demands (the hash of a plan) is mostly put right again, so that the change is
 /// read at all. Returns the mutant and what was done.
 std::pair<std::string, std::string> mutate(const Original &original, Random &random);
