@@ -193,6 +193,8 @@ private:
     };
     data("data", "samples", "mutant.safetensors", Original::Form::Safetensors, sampleArrays(), "--data=", graphPlan);
     data("tokens", "nanogpt", "mutant.bin", Original::Form::Bytes, tokens(false), "--data=", languagePlan);
+    if (wants("tokens")) // No header tells it.
+      originals_.back().arguments.push_back(std::string(kDataFormat) + "nanogpt");
     data("tokens", "llmc", "mutant.bin", Original::Form::Bytes, tokens(true), "--data=", languagePlan);
     data("tokens", "text", "mutant.txt", Original::Form::Bytes, std::string(60, ' ') + "0123456789",
          "--data=", languagePlan);

@@ -21,6 +21,8 @@ namespace modelpar::test {
 
 /// What stands for the mutant's file in the arguments of a command.
 inline constexpr std::string_view kFile = "MUTANT";
+/// An argument of modelpar-run beside the one with the file.
+inline constexpr std::string_view kDataFormat = "--data-format=";
 
 struct Original {
   enum class Form {

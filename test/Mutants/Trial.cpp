@@ -127,6 +127,9 @@ Verdict modelpar::test::tryMutant(const Original &original, const std::string &m
   std::ofstream(plan, std::ios::binary) << original.plan;
   runtime::TrainerOptions options = runOptions(plan);
   (original.kind == "weights" ? options.initPath : options.data.path) = file;
+  for (std::string_view argument : original.arguments)
+    if (argument.starts_with(kDataFormat))
+      runtime::parseDataFormat(argument.substr(kDataFormat.size()), options.data.format);
   return runPlan(options);
 }
 
