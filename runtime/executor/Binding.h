@@ -17,37 +17,63 @@
 
 namespace modelpar::runtime {
 
-/// The shapes of all types, in every micro-batch where that matters.
+/// The shapes of all types. Only what differs between micro-batches is worked out for each launch, so nothing here
+/// grows with their number.
 class TypeViews {
 public:
   Status build(const planformat::Plan &plan, int64_t rank);
-  /// Without pointer.
-  const TensorView &view(planformat::TypeId type, int64_t microBatch) const {
-    const Entry &entry = entries_[static_cast<size_t>(type)];
-    return views_[entry.first + (entry.perMicroBatch ? static_cast<size_t>(microBatch) : 0)];
-  }
+  /// Without pointer. Does not allocate.
+  TensorView view(planformat::TypeId type, int64_t microBatch) const;
+  /// Memory of this.
+  size_t bytes() const;
 
 private:
+  /// A dimension that is split over the micro-batches.
+  struct Varying {
+    size_t type = 0;
+    int dim = 0;
+    sharding::RankShard shard;
+  };
   struct Entry {
-    size_t first = 0;
-    bool perMicroBatch = false;
+    TensorView view; ///< In micro-batch 0.
+    size_t firstVarying = 0, numVarying = 0;
   };
   std::vector<Entry> entries_;
-  std::vector<TensorView> views_;
+  std::vector<Varying> varying_;
+};
+
+/// A collective in every micro-batch. Most have the same shards, as all have but the last ones of an uneven split, so
+/// each description is kept once.
+class Collectives {
+public:
+  void add(Collective collective); ///< Of the next micro-batch; the last one's holds for all that follow.
+  const Collective &at(int64_t microBatch) const;
+  const std::vector<Collective> &different() const { return different_; }
+  size_t numRuns() const { return runs_.size(); }
+
+private:
+  struct Run {
+    int64_t first = 0; ///< Micro-batch.
+    size_t index = 0;  ///< In `different_`.
+  };
+  std::vector<Collective> different_;
+  std::vector<Run> runs_;
+  int64_t next_ = 0;
 };
 
 /// An instruction of a body, once, whatever the number of calls.
 struct BoundInstruction {
   const planformat::Instruction *instruction = nullptr;
   const planformat::Body *body = nullptr;
-  size_t index = 0;                         ///< In the body.
-  std::vector<planformat::TypeId> types;    ///< Of inputs, then outputs.
-  std::unique_ptr<Kernel> kernel;           ///< Kernel; Accumulate where the host cannot.
-  Group *group = nullptr;                   ///< Collective.
-  std::vector<Collective> collectives;      ///< Per micro-batch, or one for all.
+  size_t index = 0;                      ///< In the body.
+  std::vector<planformat::TypeId> types; ///< Of inputs, then outputs.
+  std::unique_ptr<Kernel> kernel;        ///< Kernel; Accumulate where the host cannot.
+  Group *group = nullptr;                ///< Collective.
+  Collectives collectives;
   const planformat::Input *input = nullptr; ///< Load.
   bool first = false;                       ///< Accumulate: micro-batch 0 writes.
   bool scalesUpdate = false;                ///< planformat::kUpdateScaleOp.
+  size_t traceSource = 0;
   /// "layer.forward[3] matmul (from ...)"
   std::string label() const;
 };
@@ -99,6 +125,9 @@ struct Binding {
   Status load();
   /// The task of every Run command.
   Status launch(const Launch &launch, int64_t microBatch, void *nativeStream);
+  /// Notes what ran from `begin` to now. There is a recorder.
+  void record(const Launch &launch, std::span<const TensorView> tensors, int64_t microBatch, int64_t begin) const;
+  void recordExchange(const BoundExchange &exchange, int64_t begin) const;
   bool stopped() const { return options.stop && options.stop->load(std::memory_order_relaxed); }
   /// Unavailable where the communicator does not see the device's memory.
   Status checkHostCommunication() const;
@@ -129,6 +158,7 @@ struct Binding {
   // The step in progress; changed while the streams are idle.
   int64_t step = 0;
   InputProvider *inputs = nullptr;
+  RankTrace *recorder = nullptr; ///< Null in a step that is not traced.
   double scalars[planformat::kNumScalars] = {};
   bool skipsUpdate = false; ///< Written by the stream that computes the scale.
   int64_t updates = 0;      ///< Applied in the steps before.
@@ -140,6 +170,8 @@ private:
   Status bindInstruction(BoundInstruction &bound);
   Status bindCollective(BoundInstruction &bound);
   Status bindSchedule();
+  /// Room for what a step records.
+  void reserveTrace();
   /// One activation of a body: where its frame is and what its arguments are.
   struct Activation {
     std::byte *frame = nullptr;
