@@ -20,7 +20,7 @@ using planformat::Instruction;
 
 constexpr size_t kBufferBytes = size_t{1} << 16;
 
-static std::string quoted(std::string_view text) { return json::dump(json::Value(std::string(text))); }
+static std::string jsonText(std::string_view text) { return json::dump(json::Value(std::string(text))); }
 
 static const char *category(Instruction::Kind kind) {
   switch (kind) {
@@ -40,8 +40,9 @@ static const char *category(Instruction::Kind kind) {
 
 static Source makeSource(std::string_view name, const char *category, std::string_view origin, std::string_view block,
                          size_t index) {
-  return {"\"name\":" + quoted(name) + ",\"cat\":\"" + category + "\"",
-          "\"origin\":" + quoted(origin) + ",\"block\":" + quoted(block) + ",\"instruction\":" + std::to_string(index)};
+  return {"\"name\":" + jsonText(name) + ",\"cat\":\"" + category + "\"",
+          "\"origin\":" + jsonText(origin) + ",\"block\":" + jsonText(block) +
+              ",\"instruction\":" + std::to_string(index)};
 }
 
 Source instructionSource(const planformat::Plan &plan, const planformat::Body &body, size_t index) {
@@ -50,7 +51,7 @@ Source instructionSource(const planformat::Plan &plan, const planformat::Body &b
   Source source =
       makeSource(instruction.op.empty() ? kind : instruction.op, kind, instruction.origin, body.name, index);
   if (instruction.kind == Instruction::Kind::Collective)
-    source.arguments += ",\"axes\":" + quoted(sharding::groupName(instruction.axes, plan.mesh));
+    source.arguments += ",\"axes\":" + jsonText(sharding::groupName(instruction.axes, plan.mesh));
   return source;
 }
 
@@ -69,7 +70,7 @@ Source exchangeSource(const planformat::Stage &stage, size_t entry) {
   for (int32_t peer : peers)
     origin += (peer == *peers.begin() ? " " : " and ") + std::to_string(peer);
   Source source = makeSource("exchange", "exchange", origin, "schedule", entry);
-  source.arguments += ",\"transfers\":" + quoted(transfers);
+  source.arguments += ",\"transfers\":" + jsonText(transfers);
   return source;
 }
 
@@ -109,7 +110,7 @@ void Writer::metadata(std::string_view name, int64_t process, int64_t stream, st
   put(",\"tid\":");
   put(stream);
   put(",\"args\":{\"name\":");
-  put(quoted(value));
+  put(jsonText(value));
   put("}}");
 }
 
