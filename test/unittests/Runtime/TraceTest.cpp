@@ -86,7 +86,8 @@ TEST(Trace, EveryInstructionOfEveryMicroBatchIsThere) {
   std::map<std::string, int64_t> counts;
   std::map<std::pair<int64_t, int64_t>, double> ends;
   const std::map<int64_t, int64_t> rows = {{0, 3}, {1, 3}, {2, 1}};
-  for (const json::Value &event : readTrace(path)["traceEvents"]) {
+  const json::Value read = readTrace(path);
+  for (const json::Value &event : read["traceEvents"]) {
     if (event["ph"] != "X")
       continue;
     const json::Value &args = event["args"];
@@ -148,7 +149,8 @@ TEST(Trace, AStepThatFailsIsThereUpToTheError) {
                }).ok());
   EXPECT_OK(trace.close());
   std::string names;
-  for (const json::Value &event : readTrace(path)["traceEvents"])
+  const json::Value read = readTrace(path);
+  for (const json::Value &event : read["traceEvents"])
     if (event["ph"] == "X")
       names += event["name"].get<std::string>() + std::to_string(event["args"]["micro_batch"].get<int>()) + " ";
   EXPECT_EQ(names, "iota0 fail0 iota0 iota1 fail1 ");
