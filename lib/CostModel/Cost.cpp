@@ -51,6 +51,14 @@ struct BodyCost {
   }
 };
 
+/// What a body finds when it is called.
+struct Activation {
+  std::map<int32_t, double> busy = {}; ///< Other streams than 0: until when, in seconds from the call.
+  PredictedEvent event = {};           ///< For the visitor: where and when the body begins.
+};
+
+using Visitor = std::function<void(const PredictedEvent &)>;
+
 class Predictor {
 public:
   Predictor(const Plan &plan, const Cluster &cluster)
@@ -65,9 +73,7 @@ public:
     std::vector<schedule::StageTimes> times;
     double slowest = 0;
     for (const Stage &stage : plan_.stages) {
-      std::vector<BodyCost> programs;
-      for (const Program &program : stage.programs)
-        programs.push_back(bodyCost(program.body));
+      const std::vector<BodyCost> programs = programCosts(stage);
       times.push_back(stageTimes(stage, programs));
       BodyCost cost = stageCost(stage, programs, times.back().transfer);
       if (cost.seconds > slowest) {
@@ -86,7 +92,39 @@ public:
     return result;
   }
 
+  void visit(const Visitor &visitor) {
+    std::vector<schedule::StageTimes> times;
+    for (const Stage &stage : plan_.stages)
+      times.push_back(stageTimes(stage, programCosts(stage)));
+    const schedule::Timeline timeline = schedule::replay(schedules(), times);
+    for (size_t s = 0; s < plan_.stages.size(); ++s)
+      for (size_t e = 0; e < plan_.stages[s].schedule.size(); ++e)
+        visitEntry(s, e, timeline.entries[s][e], visitor);
+  }
+
 private:
+  std::vector<BodyCost> programCosts(const Stage &stage) {
+    std::vector<BodyCost> programs;
+    for (const Program &program : stage.programs)
+      programs.push_back(bodyCost(program.body));
+    return programs;
+  }
+
+  void visitEntry(size_t s, size_t e, const schedule::Span &span, const Visitor &visitor) {
+    const Stage &stage = plan_.stages[s];
+    const ScheduleEntry &entry = stage.schedule[e];
+    if (!entry.isExchange()) {
+      visitor_ = &visitor;
+      bodyCost(stage.programs[entry.program].body, {.event = {.stage = s, .entry = e, .start = span.start}});
+      visitor_ = nullptr;
+      return;
+    }
+    PredictedEvent event{.stage = s, .entry = e, .start = span.start, .seconds = span.end - span.start};
+    for (const Transfer &transfer : entry.exchange)
+      event.bytes += channelBytes(stage, stage.channels[transfer.channel]);
+    visitor(event);
+  }
+
   static schedule::Phase phaseOf(Program::Kind kind) {
     return kind == Program::Kind::Forward  ? schedule::Phase::Forward
            : kind == Program::Kind::Update ? schedule::Phase::Update
@@ -167,26 +205,40 @@ private:
     return blocks_[block];
   }
 
-  /// Streams run beside each other, ordered by events alone; a body starts with all streams free and ends when all are.
-  BodyCost bodyCost(const Body &body) {
+  /// Streams run beside each other, ordered by events alone; a body starts where stream 0 is, on other streams after
+  /// what these still do, and ends when all that it uses have.
+  BodyCost bodyCost(const Body &body, const Activation &call = {}) {
     BodyCost cost;
     std::map<int32_t, double> streams;
     std::vector<double> events(body.numEvents, 0);
-    for (const Instruction &i : body.instructions) {
-      double &now = streams[i.stream];
+    double joined = 0; // The end of the last call.
+    for (size_t index = 0; index < body.instructions.size(); ++index) {
+      const Instruction &i = body.instructions[index];
+      auto [place, isNew] = streams.try_emplace(i.stream, joined);
+      double &now = place->second;
+      if (auto busy = call.busy.find(i.stream); isNew && busy != call.busy.end())
+        now = std::max(now, busy->second);
       for (int32_t event : i.waits)
         now = std::max(now, events[event]);
       if (i.kind == Instruction::Kind::Call) {
         // The callee's fork and join cover all streams.
-        const BodyCost &callee = blockCost(i.block);
-        cost.add(callee);
-        double end = now + callee.seconds;
+        joined = now + called(i, streams, now, call, cost);
         for (auto &[stream, time] : streams)
-          time = std::max(time, end);
-      } else if (i.kind == Instruction::Kind::Collective) {
-        now += collective(body, i, cost);
+          time = std::max(time, joined);
       } else if (i.kind != Instruction::Kind::Wait) {
-        now += kernel(body, i, cost);
+        double bytes = 0;
+        const double seconds =
+            i.kind == Instruction::Kind::Collective ? collective(body, i, cost, bytes) : kernel(body, i, cost, bytes);
+        if (visitor_)
+          (*visitor_)({.stage = call.event.stage,
+                       .entry = call.event.entry,
+                       .body = &body,
+                       .instruction = index,
+                       .instance = call.event.instance,
+                       .start = call.event.start + now,
+                       .seconds = seconds,
+                       .bytes = bytes});
+        now += seconds;
       }
       if (i.record >= 0)
         events[i.record] = now;
@@ -196,8 +248,31 @@ private:
     return cost;
   }
 
-  double kernel(const Body &body, const Instruction &i, BodyCost &cost) {
-    double bytes = 0, flops = 0;
+  /// The seconds of a call at `now`; adds what it costs beside them.
+  double called(const Instruction &i, const std::map<int32_t, double> &streams, double now, const Activation &caller,
+                BodyCost &cost) {
+    Activation call{.event = caller.event};
+    call.event.start += now;
+    call.event.instance = i.instance;
+    // What the caller's own callers left on a stream that it has not used itself is still there.
+    std::map<int32_t, double> times = caller.busy;
+    for (const auto &[stream, time] : streams)
+      times[stream] = time;
+    for (const auto &[stream, time] : times)
+      if (stream != i.stream && time > now)
+        call.busy[stream] = time - now;
+    // Mostly nothing is under way then, and every call of the block takes the same time.
+    if (call.busy.empty() && !visitor_) {
+      cost.add(blockCost(i.block));
+      return blockCost(i.block).seconds;
+    }
+    const BodyCost callee = bodyCost(plan_.blocks[i.block], call);
+    cost.add(callee);
+    return callee.seconds;
+  }
+
+  double kernel(const Body &body, const Instruction &i, BodyCost &cost, double &bytes) {
+    double flops = 0;
     for (const std::vector<ValueId> *list : {&i.inputs, &i.outputs})
       for (ValueId value : *list)
         bytes += typeBytes_[body.values[value].type];
@@ -213,11 +288,10 @@ private:
     return seconds;
   }
 
-  double collective(const Body &body, const Instruction &i, BodyCost &cost) {
+  double collective(const Body &body, const Instruction &i, BodyCost &cost, double &bytes) {
     // Members of the first rank's group; the others are shifted copies of it.
     std::vector<int64_t> group = sharding::groupOf(plan_.mesh, 0, i.axes);
     int64_t span = 1 + *std::max_element(group.begin(), group.end());
-    double bytes = 0;
     for (size_t n = 0; n < i.inputs.size(); ++n)
       bytes += std::max(typeBytes_[body.values[i.inputs[n]].type], typeBytes_[body.values[i.outputs[n]].type]);
     CollectiveCost result =
@@ -235,10 +309,15 @@ private:
   std::vector<BodyCost> blocks_;
   std::vector<char> done_;
   std::vector<double> typeBytes_;
+  const Visitor *visitor_ = nullptr; ///< Sees what bodyCost walks over.
 };
 
 } // namespace
 
 Prediction predict(const Plan &plan, const Cluster &cluster) { return Predictor(plan, cluster).run(); }
+
+void visitTimeline(const Plan &plan, const Cluster &cluster, const Visitor &visit) {
+  Predictor(plan, cluster).visit(visit);
+}
 
 } // namespace modelpar::costmodel

@@ -18,6 +18,7 @@
 #include "modelpar/Files/OutputFiles.h"
 #include "modelpar/Pipelines/DeviceMemory.h"
 #include "modelpar/Pipelines/MeshChoice.h"
+#include "modelpar/Pipelines/PredictedTrace.h"
 #include "modelpar/PlanFormat/Verifier.h"
 #include "modelpar/PlanFormat/Writer.h"
 #include "modelpar/Target/ImportModel.h"
@@ -282,6 +283,8 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
   // bytes.
   plan.summary = summarize(plan, cluster_, facts, std::nullopt);
   result_.planText = planformat::writePlan(plan);
+  if (options_.trace)
+    result_.trace = predictedTrace(plan, cluster_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   result_.summary = summarize(plan, cluster_, facts, seconds.count());
   return true;

@@ -32,6 +32,15 @@ int64_t postSize(const Mesh &mesh, const AxisRef &ref) { return mesh.size(ref.na
 
 int64_t ceilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
+/// The part of `range` at a coordinate of an axis that splits it.
+Range split(const Range &range, int64_t size, int64_t shift, int64_t coordinate) {
+  int64_t chunk = ceilDiv(range.extent, size);
+  int64_t part = (coordinate + size - shift) % size;
+  int64_t begin = std::min(chunk * part, range.extent);
+  int64_t end = std::min(begin + chunk, range.extent);
+  return {range.offset + begin, end - begin};
+}
+
 } // namespace
 
 int64_t Mesh::size(std::string_view name) const {
@@ -130,13 +139,23 @@ std::vector<int64_t> groupOf(const Mesh &mesh, int64_t rank, const std::vector<A
 
 Range shardRange(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes, const Coordinates &coordinates) {
   Range range{0, size};
-  for (const AxisRef &axis : axes) {
-    int64_t chunk = ceilDiv(range.extent, axis.size);
-    int64_t part = (coordinateAlong(mesh, coordinates, axis) + axis.size - axis.shift) % axis.size;
-    int64_t begin = std::min(chunk * part, range.extent);
-    int64_t end = std::min(begin + chunk, range.extent);
-    range = {range.offset + begin, end - begin};
-  }
+  for (const AxisRef &axis : axes)
+    range = split(range, axis.size, axis.shift, coordinateAlong(mesh, coordinates, axis));
+  return range;
+}
+
+RankShard::RankShard(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes, int64_t rank) : size_(size) {
+  const Coordinates coordinates = coordinatesOf(mesh, rank);
+  for (const AxisRef &axis : axes)
+    splits_.push_back({axis.size, axis.shift, coordinateAlong(mesh, coordinates, axis),
+                       axis.name == kMicroBatchAxis ? postSize(mesh, axis) : 0});
+}
+
+Range RankShard::range(int64_t microBatch) const {
+  Range range{0, size_};
+  for (const Split &each : splits_)
+    range = split(range, each.size, each.shift,
+                  each.postSize > 0 ? microBatch / each.postSize % each.size : each.coordinate);
   return range;
 }
 

@@ -70,6 +70,17 @@ std::string toString(const TensorSharding &sharding, const Mesh *mesh) {
   return text + "}";
 }
 
+std::string groupName(const std::vector<AxisRef> &axes, const Mesh &mesh) {
+  std::string text;
+  for (const AxisRef &axis : axes) {
+    text += (text.empty() ? "" : ",") + axis.name;
+    if (axis.preSize != 1 || axis.size != mesh.size(axis.name))
+      text += ":(" + std::to_string(axis.preSize) + ")" + std::to_string(axis.size);
+    text += modifiersOf(axis);
+  }
+  return text;
+}
+
 std::string toString(const TensorSharding &sharding) { return toString(sharding, nullptr); }
 
 std::vector<int64_t> maxShardShape(const std::vector<int64_t> &globalShape, const TensorSharding &sharding) {

@@ -65,6 +65,7 @@ struct CollectivePart {
   int64_t middle = 1;
   std::vector<int64_t> gathered;
   bool splitFirst = true;
+  bool operator==(const CollectivePart &) const = default;
 };
 
 /// A collective as every member of the group describes it. Several tensors are one grouped call (ncclGroupStart/End).
@@ -76,6 +77,7 @@ struct Collective {
   int64_t shift = 0;             ///< CollectivePermute: 0 <= shift < size of the group.
   std::vector<CollectivePart> parts;
   std::string label; ///< The instruction, for messages. Members may differ in it.
+  bool operator==(const Collective &) const = default;
 };
 /// Internal, saying what is wrong with the description for this group; Ok when nothing is.
 Status validate(const Collective &collective, const Group &group);

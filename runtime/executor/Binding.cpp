@@ -39,36 +39,6 @@ std::string BoundInstruction::label() const {
 }
 
 //===----------------------------------------------------------------------===//
-// Shapes
-//===----------------------------------------------------------------------===//
-
-Status TypeViews::build(const planformat::Plan &plan, int64_t rank) {
-  for (size_t t = 0; t < plan.types.size(); ++t) {
-    const planformat::TensorType &type = plan.types[t];
-    if (type.shape.size() > static_cast<size_t>(kMaxRank))
-      return Status::internal("type " + std::to_string(t) + " has " + std::to_string(type.shape.size()) +
-                              " dimensions, at most " + std::to_string(kMaxRank) + " are supported");
-    Entry entry{views_.size(), dependsOnMicroBatch(type)};
-    entries_.push_back(entry);
-    for (int64_t m = 0; m < (entry.perMicroBatch ? plan.mesh.numMicroBatches() : 1); ++m) {
-      TensorView view;
-      view.dtype = type.dtype;
-      view.rank = static_cast<int>(type.shape.size());
-      std::vector<sharding::Range> ranges =
-          sharding::shardRanges(plan.mesh, type.shape, type.sharding, sharding::coordinatesOf(plan.mesh, rank, m));
-      for (size_t d = 0; d < ranges.size(); ++d) {
-        view.extents[d] = ranges[d].extent;
-        view.offsets[d] = ranges[d].offset;
-        view.globalExtents[d] = type.shape[d];
-        view.orderParts[d] = sharding::orderOf(type.shape[d], type.sharding.dims[d]).parts;
-      }
-      views_.push_back(view);
-    }
-  }
-  return {};
-}
-
-//===----------------------------------------------------------------------===//
 // Stage and groups
 //===----------------------------------------------------------------------===//
 
@@ -88,17 +58,6 @@ Status Binding::findStage() {
   return {};
 }
 
-static std::string axesText(const std::vector<sharding::AxisRef> &axes, const sharding::Mesh &mesh) {
-  std::string text;
-  for (const sharding::AxisRef &axis : axes) {
-    text += (text.empty() ? "" : ",") + axis.name;
-    if (axis.preSize != 1 || axis.size != mesh.size(axis.name))
-      text += ":(" + std::to_string(axis.preSize) + ")" + std::to_string(axis.size);
-    text += sharding::modifiersOf(axis);
-  }
-  return text;
-}
-
 /// In the order of the whole plan, not of this rank's stage: creating a group is collective, so ranks must agree on the
 /// order.
 Status Binding::createGroups() {
@@ -106,7 +65,7 @@ Status Binding::createGroups() {
     for (const Instruction &instruction : body.instructions) {
       if (instruction.kind != Instruction::Kind::Collective)
         continue;
-      std::string axes = axesText(instruction.axes, plan.mesh);
+      std::string axes = sharding::groupName(instruction.axes, plan.mesh);
       std::unique_ptr<Group> &group = groups[{axes, instruction.stream}];
       std::vector<int64_t> ranks = sharding::groupOf(plan.mesh, communicator.rank(), instruction.axes);
       // A subset of the coordinates may leave this rank out.
@@ -151,18 +110,19 @@ Status Binding::checkHostCommunication() const {
 Status Binding::bindCollective(BoundInstruction &bound) {
   const Instruction &instruction = *bound.instruction;
   MODELPAR_RETURN_IF_ERROR(checkHostCommunication());
-  bound.group = groups.at({axesText(instruction.axes, plan.mesh), instruction.stream}).get();
+  bound.group = groups.at({sharding::groupName(instruction.axes, plan.mesh), instruction.stream}).get();
   if (!bound.group)
     return Status::internal("rank " + std::to_string(communicator.rank()) + " is not in the group over " +
-                            axesText(instruction.axes, plan.mesh));
+                            sharding::groupName(instruction.axes, plan.mesh));
   bool varies = false;
   for (planformat::TypeId type : bound.types)
-    varies |= dependsOnMicroBatch(at(plan.types, type));
+    for (const sharding::DimSharding &dim : at(plan.types, type).sharding.dims)
+      varies |= dependsOnMicroBatch(dim);
   for (int64_t m = 0; m < (varies ? plan.mesh.numMicroBatches() : 1); ++m) {
     Collective collective;
     collective.label = bound.label();
     MODELPAR_RETURN_IF_ERROR(describeCollective(plan, *bound.body, instruction, *bound.group, m, collective));
-    bound.collectives.push_back(std::move(collective));
+    bound.collectives.add(std::move(collective));
   }
   return {};
 }
@@ -215,6 +175,9 @@ Status Binding::bindBody(const Body &body, BoundBody &bound) {
     instruction.body = &body;
     instruction.index = i;
     MODELPAR_RETURN_IF_ERROR(bindInstruction(instruction).in(instruction.label()));
+    if (options.trace)
+      instruction.traceSource =
+          options.trace->rank(communicator.rank()).addSource(trace::instructionSource(plan, body, i));
     numTensors = std::max(numTensors, instruction.types.size());
     if (body.instructions[i].stream != 0)
       others.insert(body.instructions[i].stream);
@@ -234,7 +197,7 @@ Status Binding::bindBody(const Body &body, BoundBody &bound) {
 
 /// Only an all_reduce may work in place, and then exactly: peers read an input while outputs are written.
 static Status checkOverlap(const Launch &launch, std::span<void *const> pointers, int64_t member) {
-  for (const Collective &collective : launch.bound->collectives)
+  for (const Collective &collective : launch.bound->collectives.different())
     for (size_t i = 0, n = collective.parts.size(); i < n; ++i)
       for (size_t j = 0; j < n; ++j) {
         const auto *input = static_cast<const std::byte *>(pointers[i]),
@@ -327,10 +290,11 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
 /// micro-batch.
 Status Binding::bindSchedule() {
   std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
-  for (const planformat::ScheduleEntry &entry : stage->schedule) {
+  for (size_t e = 0; e < stage->schedule.size(); ++e) {
+    const planformat::ScheduleEntry &entry = stage->schedule[e];
     if (entry.isExchange()) {
       BoundExchange &exchange = *boundExchanges.emplace_back(std::make_unique<BoundExchange>());
-      MODELPAR_RETURN_IF_ERROR(exchanges.bind(*this, entry, exchange));
+      MODELPAR_RETURN_IF_ERROR(exchanges.bind(*this, e, exchange));
       schedule.push_back({.exchange = &exchange});
       continue;
     }
@@ -352,6 +316,17 @@ Status Binding::bindSchedule() {
       launch.pointers = list.pointers.data() + launch.firstPointer;
   }
   return {};
+}
+
+void Binding::reserveTrace() {
+  std::vector<size_t> events(scratch.size(), 0);
+  for (const ScheduleStep &step : schedule)
+    if (step.exchange)
+      ++events[kExchangeStream];
+    else
+      for (const Launch &launch : step.list->launches)
+        ++events[static_cast<size_t>(launch.bound->instruction->stream)];
+  options.trace->rank(communicator.rank()).reserve(events);
 }
 
 /// The blocks that the stage's programs call, directly or not.
@@ -405,6 +380,8 @@ Status Binding::load() {
   for (size_t index : calledBlocks(plan, *stage))
     MODELPAR_RETURN_IF_ERROR(bindBody(plan.blocks[index], blocks[index]));
   MODELPAR_RETURN_IF_ERROR(bindSchedule());
+  if (options.trace)
+    reserveTrace();
   // Queues hold a program or so: the issuing thread runs ahead of the streams, but not by a whole step.
   constexpr int64_t kMaxQueue = 4096;
   size_t longest = 64;

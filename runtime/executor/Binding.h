@@ -14,40 +14,23 @@
 #define MODELPAR_RUNTIME_EXECUTOR_BINDING_H
 
 #include "runtime/executor/Exchange.h"
+#include "runtime/executor/Shapes.h"
 
 namespace modelpar::runtime {
-
-/// The shapes of all types, in every micro-batch where that matters.
-class TypeViews {
-public:
-  Status build(const planformat::Plan &plan, int64_t rank);
-  /// Without pointer.
-  const TensorView &view(planformat::TypeId type, int64_t microBatch) const {
-    const Entry &entry = entries_[static_cast<size_t>(type)];
-    return views_[entry.first + (entry.perMicroBatch ? static_cast<size_t>(microBatch) : 0)];
-  }
-
-private:
-  struct Entry {
-    size_t first = 0;
-    bool perMicroBatch = false;
-  };
-  std::vector<Entry> entries_;
-  std::vector<TensorView> views_;
-};
 
 /// An instruction of a body, once, whatever the number of calls.
 struct BoundInstruction {
   const planformat::Instruction *instruction = nullptr;
   const planformat::Body *body = nullptr;
-  size_t index = 0;                         ///< In the body.
-  std::vector<planformat::TypeId> types;    ///< Of inputs, then outputs.
-  std::unique_ptr<Kernel> kernel;           ///< Kernel; Accumulate where the host cannot.
-  Group *group = nullptr;                   ///< Collective.
-  std::vector<Collective> collectives;      ///< Per micro-batch, or one for all.
+  size_t index = 0;                      ///< In the body.
+  std::vector<planformat::TypeId> types; ///< Of inputs, then outputs.
+  std::unique_ptr<Kernel> kernel;        ///< Kernel; Accumulate where the host cannot.
+  Group *group = nullptr;                ///< Collective.
+  Collectives collectives;
   const planformat::Input *input = nullptr; ///< Load.
   bool first = false;                       ///< Accumulate: micro-batch 0 writes.
   bool scalesUpdate = false;                ///< planformat::kUpdateScaleOp.
+  size_t traceSource = 0;
   /// "layer.forward[3] matmul (from ...)"
   std::string label() const;
 };
@@ -99,6 +82,9 @@ struct Binding {
   Status load();
   /// The task of every Run command.
   Status launch(const Launch &launch, int64_t microBatch, void *nativeStream);
+  /// Notes what ran from `begin` to now. There is a recorder.
+  void record(const Launch &launch, std::span<const TensorView> tensors, int64_t microBatch, int64_t begin) const;
+  void recordExchange(const BoundExchange &exchange, int64_t begin) const;
   bool stopped() const { return options.stop && options.stop->load(std::memory_order_relaxed); }
   /// Unavailable where the communicator does not see the device's memory.
   Status checkHostCommunication() const;
@@ -129,6 +115,7 @@ struct Binding {
   // The step in progress; changed while the streams are idle.
   int64_t step = 0;
   InputProvider *inputs = nullptr;
+  RankTrace *recorder = nullptr; ///< Null in a step that is not traced.
   double scalars[planformat::kNumScalars] = {};
   bool skipsUpdate = false; ///< Written by the stream that computes the scale.
   int64_t updates = 0;      ///< Applied in the steps before.
@@ -140,6 +127,8 @@ private:
   Status bindInstruction(BoundInstruction &bound);
   Status bindCollective(BoundInstruction &bound);
   Status bindSchedule();
+  /// Room for what a step records.
+  void reserveTrace();
   /// One activation of a body: where its frame is and what its arguments are.
   struct Activation {
     std::byte *frame = nullptr;

@@ -125,12 +125,9 @@ Status describePart(const planformat::Instruction &instruction, CollectiveKind k
 
 } // namespace
 
-bool modelpar::runtime::dependsOnMicroBatch(const TensorType &type) {
-  for (const sharding::DimSharding &dim : type.sharding.dims)
-    for (const sharding::AxisRef &axis : dim)
-      if (axis.name == sharding::kMicroBatchAxis)
-        return true;
-  return false;
+bool modelpar::runtime::dependsOnMicroBatch(const sharding::DimSharding &dim) {
+  return std::any_of(dim.begin(), dim.end(),
+                     [](const sharding::AxisRef &axis) { return axis.name == sharding::kMicroBatchAxis; });
 }
 
 Status modelpar::runtime::describeCollective(const planformat::Plan &plan, const planformat::Body &body,

@@ -16,8 +16,8 @@
 
 namespace modelpar::runtime {
 
-/// True when the shards of this type differ between micro-batches.
-bool dependsOnMicroBatch(const planformat::TensorType &type);
+/// True when the parts of a dimension that is sharded like this differ between micro-batches.
+bool dependsOnMicroBatch(const sharding::DimSharding &dim);
 
 /// The collective of `instruction` (of `body`) in a micro-batch, as a member of `group` sees it. Internal when the
 /// types do not fit: shards that should be equal are not, or parts do not join to the whole.

@@ -34,9 +34,14 @@ Status Exchanges::load(Binding &binding) {
                                           kExchangeTag, group_);
 }
 
-Status Exchanges::bind(Binding &binding, const planformat::ScheduleEntry &entry, BoundExchange &exchange) {
+Status Exchanges::bind(Binding &binding, size_t index, BoundExchange &exchange) {
   const planformat::Stage &stage = *binding.stage;
+  const planformat::ScheduleEntry &entry = stage.schedule[index];
   exchange.binding = &binding;
+  exchange.microBatch = trace::microBatchOf(entry);
+  if (binding.options.trace)
+    exchange.traceSource =
+        binding.options.trace->rank(binding.communicator.rank()).addSource(trace::exchangeSource(stage, index));
   std::set<int32_t> peers;
   for (const planformat::Transfer &each : entry.exchange) {
     const Channel &channel = stage.channels[static_cast<size_t>(each.channel)];
@@ -44,7 +49,7 @@ Status Exchanges::bind(Binding &binding, const planformat::ScheduleEntry &entry,
     peers.insert(channel.peer);
     for (planformat::BufferId id : channel.buffers) {
       const planformat::Buffer &buffer = stage.buffers[static_cast<size_t>(id)];
-      const TensorView &view = binding.views.view(buffer.type, each.microBatch);
+      const TensorView view = binding.views.view(buffer.type, each.microBatch);
       exchange.transfers.push_back({.direction = sends ? Transfer::Direction::Send : Transfer::Direction::Receive,
                                     .peer = channel.peer,
                                     .data = binding.address(buffer, each.microBatch),
@@ -79,8 +84,11 @@ void Exchanges::issue(Binding &binding, BoundExchange &exchange) const {
 
 Status Exchanges::run(BoundExchange &exchange, void *nativeStream) const {
   Binding &binding = *exchange.binding;
+  const int64_t begin = binding.recorder ? RankTrace::now() : 0;
   Status status = binding.stopped() ? Status::invalid("stopped as asked")
                                     : binding.communicator.exchange(*group_, exchange.transfers, nativeStream);
+  if (binding.recorder)
+    binding.recordExchange(exchange, begin);
   if (status.ok())
     return status;
   status = status.in("rank " + std::to_string(binding.communicator.rank()) + ", step " + std::to_string(binding.step) +

@@ -27,6 +27,8 @@ struct BoundExchange {
   Binding *binding = nullptr;
   std::vector<Transfer> transfers;
   std::string label; ///< "exchange with stage 1"
+  int64_t microBatch = 0;
+  size_t traceSource = 0;
 };
 
 /// The stream that exchanges run on.
@@ -38,7 +40,8 @@ public:
   /// Creates the group when the plan has exchanges; every rank does, in one order with the other groups. Unavailable
   /// when device or communicator cannot.
   Status load(Binding &binding);
-  Status bind(Binding &binding, const planformat::ScheduleEntry &entry, BoundExchange &exchange);
+  /// `entry` is an index in the stage's schedule.
+  Status bind(Binding &binding, size_t entry, BoundExchange &exchange);
   /// Issues the exchange after everything that was issued before it; what is issued after it waits for it.
   void issue(Binding &binding, BoundExchange &exchange) const;
 

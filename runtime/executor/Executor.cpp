@@ -120,9 +120,8 @@ Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t
     return options.checkNumerics && device.hostAccessible() ? checkNumerics(args.outputs) : Status();
   }
   case Instruction::Kind::Collective: {
-    const Collective &collective =
-        bound.collectives[bound.collectives.size() > 1 ? static_cast<size_t>(microBatch) : 0];
-    return communicator.run(*bound.group, collective, std::span<void *const>(launch.pointers, numInputs),
+    return communicator.run(*bound.group, bound.collectives.at(microBatch),
+                            std::span<void *const>(launch.pointers, numInputs),
                             std::span<void *const>(launch.pointers + numInputs, numOutputs), nativeStream);
   }
   case Instruction::Kind::Accumulate:
@@ -137,6 +136,34 @@ Status Binding::run(const Launch &launch, std::span<TensorView> tensors, int64_t
   return {};
 }
 
+static int64_t bytesOf(const TensorView &view) { return view.numElements() * planformat::byteSize(view.dtype); }
+
+void Binding::record(const Launch &launch, std::span<const TensorView> tensors, int64_t microBatch,
+                     int64_t begin) const {
+  const Instruction &instruction = *launch.bound->instruction;
+  TraceEvent event{.source = launch.bound->traceSource,
+                   .begin = begin,
+                   .end = RankTrace::now(),
+                   .microBatch = microBatch,
+                   .instance = launch.instance};
+  const size_t numInputs = instruction.inputs.size();
+  if (instruction.kind == Instruction::Kind::Collective)
+    for (size_t i = 0; i < numInputs; ++i)
+      event.bytes += std::max(bytesOf(tensors[i]), bytesOf(tensors[numInputs + i]));
+  else
+    for (const TensorView &tensor : tensors)
+      event.bytes += bytesOf(tensor);
+  recorder->record(instruction.stream, event);
+}
+
+void Binding::recordExchange(const BoundExchange &exchange, int64_t begin) const {
+  TraceEvent event{
+      .source = exchange.traceSource, .begin = begin, .end = RankTrace::now(), .microBatch = exchange.microBatch};
+  for (const Transfer &transfer : exchange.transfers)
+    event.bytes += transfer.bytes;
+  recorder->record(static_cast<int32_t>(kExchangeStream), event);
+}
+
 Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStream) {
   BoundInstruction &bound = *launch.bound;
   std::span<TensorView> tensors(scratch[static_cast<size_t>(bound.instruction->stream)].data(), bound.types.size());
@@ -144,8 +171,11 @@ Status Binding::launch(const Launch &launch, int64_t microBatch, void *nativeStr
     tensors[i] = views.view(bound.types[i], microBatch);
     tensors[i].data = launch.pointers[i];
   }
+  const int64_t begin = recorder ? RankTrace::now() : 0;
   Status status = stopped() ? Status::invalid("stopped as asked")
                             : withoutExceptions([&] { return run(launch, tensors, microBatch, nativeStream); });
+  if (recorder)
+    record(launch, tensors, microBatch, begin);
   if (status.ok())
     return status;
   std::string where = "rank " + std::to_string(communicator.rank()) + ", step " + std::to_string(step) +
@@ -205,7 +235,7 @@ static Status issue(Binding &binding, CommandList &list, int64_t microBatch) {
       break;
     case Command::Zero:
       if (const Launch &launch = list.launches[command.launch]; microBatch == 0) {
-        const TensorView &sum = binding.views.view(launch.bound->types[1], 0);
+        const TensorView sum = binding.views.view(launch.bound->types[1], 0);
         stream.fillZero(launch.pointers[1], sum.numElements() * planformat::byteSize(sum.dtype));
       }
       break;
@@ -224,6 +254,7 @@ Status Executor::runStep(const StepScalars &scalars, InputProvider &inputs) {
   Impl &impl = *impl_;
   impl.step = scalars.step;
   impl.inputs = &inputs;
+  impl.recorder = impl.options.trace ? impl.options.trace->beginStep(rank(), scalars.step) : nullptr;
   encodeScalars(scalars, impl.scalars);
   impl.scalars[static_cast<size_t>(planformat::Scalar::Update)] = static_cast<double>(impl.updates + 1);
   impl.skipsUpdate = false;

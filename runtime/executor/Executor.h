@@ -16,6 +16,7 @@
 #include "runtime/comm/Communicator.h"
 #include "runtime/device/Device.h"
 #include "runtime/kernels/Kernel.h"
+#include "runtime/profile/Trace.h"
 
 #include <atomic>
 #include <optional>
@@ -62,6 +63,9 @@ struct ExecutorOptions {
   bool checkNumerics = false;
   /// Null: none. On devices whose memory the host cannot read it sees nothing.
   KernelObserver *observer = nullptr;
+  /// --trace: notes when each instruction ran (on a device that computes beside the host: when it was issued). Null:
+  /// none.
+  Trace *trace = nullptr;
   /// When this becomes true, the next instruction of any rank ends the run with an error.
   const std::atomic<bool> *stop = nullptr;
 };

@@ -45,6 +45,7 @@ static Status checkOutputs(const TrainerOptions &options) {
       uses.push_back({option, path, kind});
   };
   add("--metrics", options.metricsPath, Kind::Stream);
+  add("--trace", options.tracePath, Kind::Stream);
   add("--save-weights", options.saveWeightsPath, Kind::File);
   for (const auto &[option, path, file] :
        {std::tuple("--dump-grads", &options.dumpGradsPath, gradientsFile(options)),
@@ -53,7 +54,7 @@ static Status checkOutputs(const TrainerOptions &options) {
     if (!path->empty())
       add(option, file, Kind::File);
   }
-  if (!files::isStandardOutput(options.metricsPath))
+  if (!takesStandardOutput(options))
     uses.push_back({"standard output", "", Kind::StandardOutput});
   uses.push_back({"standard error", "", Kind::StandardError});
   add("the plan", options.planPath, Kind::Input);
@@ -61,6 +62,10 @@ static Status checkOutputs(const TrainerOptions &options) {
   MODELPAR_RETURN_IF_ERROR(addCheckpoint(options.initPath, uses));
   std::string error;
   return files::checkFiles(uses, error) ? Status() : Status::invalid(error);
+}
+
+bool runtime::takesStandardOutput(const TrainerOptions &options) {
+  return files::isStandardOutput(options.metricsPath) || files::isStandardOutput(options.tracePath);
 }
 
 std::string runtime::gradientsFile(const TrainerOptions &options) {
@@ -83,6 +88,8 @@ Status runtime::checkOptions(const TrainerOptions &options) {
   MODELPAR_RETURN_IF_ERROR(checkKernelEnvironment());
   if (options.data.path.empty() && options.data.format != DataFormat::Auto)
     return Status::invalid("--data-format says how to read --data, which is missing");
+  if (options.tracePath.empty() && options.traceSteps)
+    return Status::invalid("--trace-steps says how many steps --trace has, which is missing");
   return checkOutputs(options);
 }
 

@@ -17,6 +17,8 @@ Status checkOptions(const TrainerOptions &options);
 /// The files in the folders of --dump-grads and --dump-outputs.
 std::string gradientsFile(const TrainerOptions &options);
 std::string outputsFile(const TrainerOptions &options);
+/// An output of its own goes to standard output, so the memory report does not.
+bool takesStandardOutput(const TrainerOptions &options);
 /// All ranks run in this process: refuses to be one of several processes that mpirun, srun or torchrun started.
 Status checkLauncher();
 /// Reads the plan, verifies it (unless told not to) and checks that it is for a device that the options allow.

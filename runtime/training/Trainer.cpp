@@ -12,7 +12,6 @@
 
 #include "runtime/training/Trainer.h"
 
-#include "modelpar/Files/StandardStreams.h"
 #include "runtime/base/Log.h"
 #include "runtime/executor/RunRanks.h"
 #include "runtime/training/Export.h"
@@ -68,8 +67,12 @@ public:
 private:
   Status openOutputs();
   void abandonOutputs() const;
+  Status openTrace();
+  Status closeOutputs();
   Status trainRank(Executor &executor);
   Status step(Executor &executor, int64_t step);
+  /// Runs it, and after the clock has stopped writes what was traced.
+  Status timedStep(Executor &executor, const StepScalars &scalars, double &seconds);
   /// `skipped`: the steps without an update so far.
   Status report(StepMetrics metrics, int64_t skipped);
   int64_t measuredPeak() const;
@@ -82,6 +85,7 @@ private:
   std::optional<Checkpoint> init_;
   std::optional<ParameterFile> gradients_, weights_;
   std::unique_ptr<OutputFile> outputs_;
+  std::unique_ptr<Trace> trace_;
   MetricsFile metrics_;
   std::optional<Progress> progress_;
   RunRanksOptions ranks_;
@@ -146,12 +150,31 @@ Status Run::openOutputs() {
   if (!options_.saveWeightsPath.empty())
     MODELPAR_RETURN_IF_ERROR(
         ParameterFile::create(plan_, ParameterFile::Content::Weights, options_.saveWeightsPath, weights_.emplace()));
-  // The one file that is not renamed into place comes last: an output that cannot be written leaves it alone.
+  // The files that are not renamed into place come last: an output that cannot be written leaves them alone.
+  if (!options_.tracePath.empty())
+    MODELPAR_RETURN_IF_ERROR(openTrace());
   if (!options_.metricsPath.empty())
     MODELPAR_RETURN_IF_ERROR(metrics_.open(options_.metricsPath));
   progress_.emplace(stderr, isatty(STDERR_FILENO) != 0, options_.steps,
                     tokensPerStep(plan_) ? "tokens/s" : "samples/s");
   return {};
+}
+
+Status Run::openTrace() {
+  constexpr int64_t kDefaultSteps = 10;
+  const int64_t steps = options_.traceSteps.value_or(kDefaultSteps);
+  trace_ = std::make_unique<Trace>(plan_.mesh, steps);
+  ranks_.executor.trace = trace_.get();
+  if (steps < options_.steps)
+    logInfo("--trace has " + (steps == 1 ? "step 1" : "steps 1 to " + std::to_string(steps)) + " of " +
+            std::to_string(options_.steps) + " (--trace-steps)");
+  return trace_->open(options_.tracePath);
+}
+
+Status Run::closeOutputs() {
+  Status status = trace_ ? trace_->close() : Status();
+  Status metrics = metrics_.close();
+  return status.ok() ? metrics : status;
 }
 
 void Run::abandonOutputs() const {
@@ -160,6 +183,8 @@ void Run::abandonOutputs() const {
       (*file)->abandon();
   if (outputs_)
     outputs_->abandon();
+  if (trace_)
+    trace_->abandon();
 }
 
 int64_t Run::measuredPeak() const {
@@ -204,6 +229,20 @@ Status Run::report(StepMetrics metrics, int64_t skipped) {
   return {};
 }
 
+Status Run::timedStep(Executor &executor, const StepScalars &scalars, double &seconds) {
+  const auto begin = std::chrono::steady_clock::now();
+  Status status = executor.runStep(scalars, *data_);
+  seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  if (!trace_ || !trace_->traces(scalars.step))
+    return status;
+  // Also of a step that failed: what ran before the error is there.
+  const Status written = trace_->write(executor.rank());
+  MODELPAR_RETURN_IF_ERROR(status);
+  MODELPAR_RETURN_IF_ERROR(written);
+  // Nobody begins the next step before all have written, which would be waiting inside it.
+  return executor.communicator().barrier("the trace");
+}
+
 Status Run::step(Executor &executor, int64_t step) {
   StepScalars scalars;
   scalars.step = step;
@@ -216,9 +255,8 @@ Status Run::step(Executor &executor, int64_t step) {
   scalars.epsilon = options_.epsilon;
   scalars.weightDecay = options_.weightDecay;
 
-  const auto begin = std::chrono::steady_clock::now();
-  MODELPAR_RETURN_IF_ERROR(executor.runStep(scalars, *data_));
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+  double seconds = 0;
+  MODELPAR_RETURN_IF_ERROR(timedStep(executor, scalars, seconds));
   // Every step touches the same bytes: what the first leaves and the end confirm is enough.
   if (step == 1 || step == options_.steps) {
     measured_[static_cast<size_t>(executor.rank())].store(executor.measuredBytes(), std::memory_order_relaxed);
@@ -230,7 +268,7 @@ Status Run::step(Executor &executor, int64_t step) {
     StepMetrics metrics;
     metrics.step = step;
     metrics.learningRate = scalars.learningRate;
-    metrics.stepSeconds = seconds.count();
+    metrics.stepSeconds = seconds;
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("loss", metrics.loss));
     MODELPAR_RETURN_IF_ERROR(executor.readOutput("grad_norm", metrics.gradNorm));
     if (executor.rank() == reporter_)
@@ -255,7 +293,7 @@ Status Run::trainRank(Executor &executor) {
 
 void Run::printMemory() const {
   // Standard output carries one thing.
-  std::FILE *out = files::isStandardOutput(options_.metricsPath) ? stderr : stdout;
+  std::FILE *out = takesStandardOutput(options_) ? stderr : stdout;
   std::vector<int64_t> measured(measured_.begin(), measured_.end());
   std::fputs(memoryReport(plan_, measured).c_str(), out);
 }
@@ -277,8 +315,9 @@ Status Run::execute() {
   MODELPAR_RETURN_IF_ERROR(openOutputs());
   Status status = runRanks(plan_, ranks_, [this](Executor &executor) { return trainRank(executor); });
   progress_->finish();
+  const Status closed = closeOutputs(); // A trace ends whole after an error too.
   MODELPAR_RETURN_IF_ERROR(status);
-  MODELPAR_RETURN_IF_ERROR(metrics_.close());
+  MODELPAR_RETURN_IF_ERROR(closed);
   if (skipped_ > 0)
     logWarning(std::to_string(skipped_) + " of " + std::to_string(options_.steps) + " updates were skipped");
   printMemory();

@@ -33,6 +33,8 @@ struct TrainerOptions {
   double clip = 1.0; ///< 0: no clipping.
 
   std::string metricsPath, dumpGradsPath, dumpOutputsPath, saveWeightsPath; ///< Empty: none.
+  std::string tracePath;                                                    ///< Empty: none.
+  std::optional<int64_t> traceSteps;                                        ///< The first ones; default 10.
   std::string backend = "auto";                                             ///< "auto", "cpu" or "cuda"
   std::string comm = "auto";                                                ///< "auto", "local", "mpi" or "nccl"
   int threadsPerRank = 0;                                                   ///< 0: cores / ranks.

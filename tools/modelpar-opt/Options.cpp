@@ -95,8 +95,10 @@ static void addOptions(CLI::App &app, Options &options, Spelled &spelled) {
   app.add_option("--compile-from", from, "MODEL is a module of this phase")->check(CLI::IsMember(phases));
   app.add_option("--dump-phases-to", c.dumpPhasesTo, "folder for N.phase.mlir of every phase");
   app.add_option("--summary", options.summary, "write the summary (JSON) to this file; - is standard output");
+  app.add_option("--trace", options.trace,
+                 "write the predicted timeline of a step, for Perfetto, to this file; - is standard output");
   app.add_flag("--explain", options.explain,
-               "print the mesh, memory and communication of the plan; to standard error when -o or --summary takes "
+               "print the mesh, memory and communication of the plan; to standard error when another output takes "
                "standard output");
 }
 
@@ -130,10 +132,13 @@ int fail(const std::string &message) {
 
 /// What the parser cannot see: options that only a plan can serve.
 static std::string checkPlanOptions(const Options &options, const std::string &to) {
-  if (options.compile.compileTo == Phase::Plan || (!options.explain && options.summary.empty()))
+  const char *given = options.explain            ? "--explain"
+                      : !options.summary.empty() ? "--summary"
+                      : !options.trace.empty()   ? "--trace"
+                                                 : nullptr;
+  if (options.compile.compileTo == Phase::Plan || !given)
     return "";
-  return std::string(options.explain ? "--explain" : "--summary") + " describes a plan, and --compile-to=" + to +
-         " stops before it";
+  return std::string(given) + " describes a plan, and --compile-to=" + to + " stops before it";
 }
 
 std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
@@ -160,6 +165,7 @@ std::optional<Options> parseOptions(int argc, char **argv, int &exitCode) {
   if (!from.empty())
     c.compileFrom = parsePhase(from);
   c.command = commandLine(argc, argv);
+  c.trace = !options.trace.empty();
   if (const std::string error = checkPlanOptions(options, to); !error.empty()) {
     exitCode = fail(error);
     return std::nullopt;

@@ -16,6 +16,7 @@ struct Options {
   modelpar::pipelines::CompileOptions compile;
   std::string output;  ///< -o: a file, "-" for standard output, or empty.
   std::string summary; ///< --summary: a file, or empty.
+  std::string trace;   ///< --trace: a file, or empty.
   bool explain = false;
 };
 

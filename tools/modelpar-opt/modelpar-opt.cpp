@@ -23,7 +23,8 @@ using namespace modelpar::pipelines;
 
 /// Messages first: the one output that standard output takes is not to be mixed with them.
 static bool explainsOnStandardError(const Options &options) {
-  return files::isStandardOutput(options.output) || files::isStandardOutput(options.summary);
+  return files::isStandardOutput(options.output) || files::isStandardOutput(options.summary) ||
+         files::isStandardOutput(options.trace);
 }
 
 static bool checkFiles(const Options &options, std::string &error) {
@@ -36,6 +37,8 @@ static bool checkFiles(const Options &options, std::string &error) {
     uses.push_back({"-o", options.output, Kind::Stream});
   if (!options.summary.empty())
     uses.push_back({"--summary", options.summary, Kind::Stream});
+  if (!options.trace.empty())
+    uses.push_back({"--trace", options.trace, Kind::Stream});
   if (options.explain && !explainsOnStandardError(options))
     uses.push_back({"--explain", "-", Kind::Stream});
   if (!c.dumpPhasesTo.empty())
@@ -76,7 +79,8 @@ static int compileModel(const Options &options) {
   else if (!outputs.add("-", explanation, error))
     return fail(error);
   if ((!options.output.empty() && !outputs.add(options.output, plan ? result.planText : result.ir, error)) ||
-      (!options.summary.empty() && !outputs.add(options.summary, result.summary, error)) || !outputs.commit(error))
+      (!options.summary.empty() && !outputs.add(options.summary, result.summary, error)) ||
+      (!options.trace.empty() && !outputs.add(options.trace, result.trace, error)) || !outputs.commit(error))
     return fail(error);
   return 0;
 }

@@ -53,8 +53,8 @@ static int fail(const Status &status) {
 
 /// Options of the full tool that this version refuses by name, so that nobody takes them for done.
 static void addUnsupported(CLI::App &app) {
-  for (const char *flag : {"--save", "--save-every", "--keep", "--resume", "--eval-every", "--eval-data", "--trace",
-                           "--table", "--supervise", "--calibrate"}) {
+  for (const char *flag : {"--save", "--save-every", "--keep", "--resume", "--eval-every", "--eval-data", "--table",
+                           "--supervise", "--calibrate"}) {
     app.add_option_function<std::vector<std::string>>(
            flag,
            [flag](const std::vector<std::string> &) {
@@ -121,6 +121,10 @@ static void addOptions(CLI::App &app, TrainerOptions &o, std::string &format, st
       ->capture_default_str();
   app.add_option("--metrics", o.metricsPath,
                  "a JSON object per step; - is standard output, and then results go to standard error");
+  app.add_option("--trace", o.tracePath,
+                 "a timeline for Perfetto: every instruction of every rank; - is standard output");
+  app.add_option("--trace-steps", o.traceSteps, "how many steps --trace has, from the first (default: 10)")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 50));
   app.add_option("--dump-grads", o.dumpGradsPath,
                  "directory for gradients.safetensors: every gradient after step 1, before clipping");
   app.add_option("--dump-outputs", o.dumpOutputsPath,

@@ -16,6 +16,8 @@
 #include "modelpar/CostModel/Cluster.h"
 #include "modelpar/PlanFormat/Plan.h"
 
+#include <functional>
+
 namespace modelpar::costmodel {
 
 /// The key of Instruction::attributes with a kernel's floating-point operations on the largest shard (a double).
@@ -47,6 +49,21 @@ struct Prediction {
 /// Walks the schedules of a verified plan: programs take their time, exchanges wait for both ends (lib/Schedule's
 /// replay), so a step of several stages has its bubble in it.
 Prediction predict(const planformat::Plan &plan, const Cluster &cluster);
+
+/// One execution of an instruction, or an exchange, as predict() sees it.
+struct PredictedEvent {
+  size_t stage = 0, entry = 0;            ///< Of the stage's schedule.
+  const planformat::Body *body = nullptr; ///< Null: the entry is an exchange.
+  size_t instruction = 0;                 ///< In the body; no Call, no Wait.
+  int64_t instance = 0;                   ///< Of the body's call.
+  double start = 0, seconds = 0;          ///< From the start of the step; an exchange's time has its waiting in it.
+  double bytes = 0; ///< Largest shards: of all operands, of a collective's larger side, what an exchange transfers.
+};
+
+/// Calls `visit` for all that the step executes, stage by stage in the order of issue. These are the steps of the walk
+/// that predict() takes: the last event ends at Prediction::stepSeconds.
+void visitTimeline(const planformat::Plan &plan, const Cluster &cluster,
+                   const std::function<void(const PredictedEvent &)> &visit);
 
 } // namespace modelpar::costmodel
 

@@ -42,6 +42,7 @@ struct CompileOptions {
   std::string command;              ///< Kept in the plan.
   bool verify = true;               ///< Verifiers after each phase; only tests switch them off.
   bool verifyPlan = true;           ///< The plan verifier; likewise.
+  bool trace = false;               ///< Whether `CompileResult::trace` is wanted.
   std::string passesAfterPartition; ///< A textual pass pipeline that tests run on the partitioned module.
 };
 
@@ -53,6 +54,7 @@ struct CompileResult {
   planformat::Plan plan; ///< When compileTo is Plan.
   std::string planText;  ///< The plan file's bytes.
   std::string summary;   ///< The --summary object.
+  std::string trace;     ///< The predicted timeline of --trace.
 };
 
 /// The files that --dump-phases-to will write.

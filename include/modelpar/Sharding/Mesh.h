@@ -118,6 +118,24 @@ struct Range {
 /// ceil over the next, and so on, so that gathering the minor axis gives exactly
 /// the sharding of the major ones. Parts may be short or empty.
 Range shardRange(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes, const Coordinates &coordinates);
+/// shardRange of one rank as a function of the micro-batch alone: what does not depend on it is worked out once.
+class RankShard {
+public:
+  RankShard(const Mesh &mesh, int64_t size, const std::vector<AxisRef> &axes, int64_t rank);
+  /// Does not allocate.
+  Range range(int64_t microBatch) const;
+  size_t heapBytes() const { return splits_.capacity() * sizeof(Split); }
+
+private:
+  /// One axis of the dimension: the rank's coordinate along it is `coordinate`, along the axis of time the
+  /// micro-batch's.
+  struct Split {
+    int64_t size = 1, shift = 0, coordinate = 0;
+    int64_t postSize = 0; ///< Of the axis of time; 0: another axis.
+  };
+  int64_t size_;
+  std::vector<Split> splits_;
+};
 /// The largest extent over all coordinates: what a buffer must hold.
 int64_t maxShardExtent(int64_t size, const std::vector<AxisRef> &axes);
 

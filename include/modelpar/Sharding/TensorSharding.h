@@ -51,6 +51,8 @@ std::string toString(const TensorSharding &sharding, const Mesh *mesh);
 std::string toString(const AxisRef &axis, const Mesh *mesh);
 /// What an axis is written with after its name and part: `*`, `+1`, `{0,-1}`, mostly nothing.
 std::string modifiersOf(const AxisRef &axis);
+/// The axes of a group, as messages, counters and traces name it: `dp,cp`, `tp:(2)4`, `pp{0,-1}`.
+std::string groupName(const std::vector<AxisRef> &axes, const Mesh &mesh);
 
 /// The order in which a dimension of `size` that is sharded like this is stored. It belongs to the dimension: two
 /// dimensions of one op may have different ones, and a dimension that no balanced axis splits stands as it is stored.

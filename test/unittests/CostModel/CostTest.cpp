@@ -145,4 +145,73 @@ TEST(Cost, PredictionReplaysStages) {
   EXPECT_EQ(prediction.peakMemoryByStage.size(), 2u);
 }
 
+std::vector<PredictedEvent> timeline(const Plan &plan) {
+  std::vector<PredictedEvent> events;
+  visitTimeline(plan, unitCluster(), [&](const PredictedEvent &event) { events.push_back(event); });
+  return events;
+}
+
+double lastEnd(const std::vector<PredictedEvent> &events) {
+  double end = 0;
+  for (const PredictedEvent &event : events)
+    end = std::max(end, event.start + event.seconds);
+  return end;
+}
+
+TEST(Cost, TimelineExpandsCalls) {
+  Plan calls = plan("tp", true);
+  calls.stages[0].programs[0].body.instructions[1].instance = 1;
+  const std::vector<PredictedEvent> events = timeline(calls);
+  // Three instructions, two calls, two micro-batches; a kernel, then the collective beside the other kernel.
+  ASSERT_EQ(events.size(), 12u);
+  const double starts[] = {0, 100, 100}, seconds[] = {100, 40, 100};
+  for (size_t i = 0; i < events.size(); ++i) {
+    EXPECT_EQ(events[i].instruction, i % 3);
+    EXPECT_EQ(events[i].body, &calls.blocks[0]);
+    EXPECT_EQ(events[i].instance, static_cast<int64_t>(i / 3 % 2));
+    EXPECT_EQ(events[i].entry, i / 6);
+    EXPECT_EQ(events[i].start, 200.0 * static_cast<double>(i / 3) + starts[i % 3]);
+    EXPECT_EQ(events[i].seconds, seconds[i % 3]);
+    // The largest shard of the kernels' one output; the collective's larger side.
+    EXPECT_EQ(events[i].bytes, 40);
+  }
+  EXPECT_EQ(lastEnd(events), predict(calls, unitCluster()).stepSeconds);
+}
+
+TEST(Cost, AStreamThatIsStillBusyIsWaitedForInACall) {
+  Plan busy = plan("tp", true);
+  Body &program = busy.stages[0].programs[0].body;
+  program.values = busy.blocks[0].values;
+  Instruction reduce = busy.blocks[0].instructions[1];
+  reduce.waits.clear();
+  reduce.record = -1;
+  // Five of 40 s, on stream 1: the callee's own, ready at 100, begins at 200.
+  const Instruction call = program.instructions[0];
+  program.instructions = {reduce, reduce, reduce, reduce, reduce, call};
+  busy.stages[0].schedule = {{0, 0}};
+  const std::vector<PredictedEvent> events = timeline(busy);
+  ASSERT_EQ(events.size(), 8u);
+  EXPECT_EQ(events[5].start, 0);
+  EXPECT_EQ(events[6].start, 200);
+  EXPECT_EQ(events[7].start, 100);
+  EXPECT_EQ(predict(busy, unitCluster()).stepSeconds, 240);
+  EXPECT_EQ(lastEnd(events), 240);
+}
+
+TEST(Cost, TimelineFollowsTheReplayOfStages) {
+  const Plan plan = pipelinePlan(1);
+  const std::vector<PredictedEvent> events = timeline(plan);
+  // Stage 0: forward, send, receive, backward, update. It waits in the exchange while stage 1 works for 200.
+  ASSERT_EQ(events.size(), 10u);
+  const double starts[] = {0, 100, 140, 380, 480}, ends[] = {100, 140, 380, 480, 500};
+  for (size_t i = 0; i < 5; ++i) {
+    EXPECT_EQ(events[i].stage, 0u);
+    EXPECT_EQ(events[i].entry, i);
+    EXPECT_EQ(events[i].body == nullptr, i == 1 || i == 2);
+    EXPECT_EQ(events[i].start, starts[i]);
+    EXPECT_EQ(events[i].start + events[i].seconds, ends[i]);
+  }
+  EXPECT_EQ(lastEnd(events), predict(plan, unitCluster()).stepSeconds);
+}
+
 } // namespace

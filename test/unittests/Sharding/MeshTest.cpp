@@ -263,4 +263,23 @@ TEST(TensorSharding, Malformed) {
 }
 
 } // namespace
+TEST(Mesh, ARankShardIsTheShardOfEveryMicroBatch) {
+  const Mesh mesh({{"mb", 6}, {"dp", 2}, {"cp", 3}});
+  AxisRef shifted = mesh.axis("cp");
+  shifted.shift = 2;
+  const AxisRef major{"mb", 1, 2}, minor{"mb", 2, 3};
+  for (const std::vector<AxisRef> &axes : std::vector<std::vector<AxisRef>>{{},
+                                                                            {mesh.axis("mb")},
+                                                                            {mesh.axis("dp"), mesh.axis("mb")},
+                                                                            {mesh.axis("mb"), shifted},
+                                                                            {minor},
+                                                                            {major, shifted, minor}})
+    for (int64_t size : {1, 13, 48})
+      for (int64_t rank = 0; rank < mesh.numRanks(); ++rank) {
+        const RankShard shard(mesh, size, axes, rank);
+        for (int64_t m = 0; m < 6; ++m)
+          EXPECT_EQ(shard.range(m), shardRange(mesh, size, axes, coordinatesOf(mesh, rank, m)));
+      }
+}
+
 } // namespace modelpar::sharding

@@ -27,7 +27,7 @@ using namespace modelpar::runtime::test;
 namespace {
 
 AllocationCount countAllocations(const TemporaryDirectory &directory, const planformat::Plan &plan,
-                                 const std::string &data) {
+                                 const std::string &data, const std::string &trace = "") {
   std::string error;
   EXPECT_TRUE(planformat::writePlanFile(directory / "p.plan", plan, error)) << error;
   TrainerOptions options;
@@ -35,6 +35,9 @@ AllocationCount countAllocations(const TemporaryDirectory &directory, const plan
   options.data.path = data;
   options.metricsPath = directory / "m.jsonl";
   options.steps = 20;
+  options.tracePath = trace;
+  if (!trace.empty())
+    options.traceSteps = options.steps;
   options.threadsPerRank = 2;
   options.checkNumerics = true;
   options.learningRate = {.peak = 1e-3, .warmup = 5, .decaySteps = 15};
@@ -64,6 +67,13 @@ TEST(TrainerAllocation, NoneInAPipeline) {
         countAllocations(directory, planformat::pipelinePlan({.kind = kind, .pp = 4, .microBatches = 8}), "");
     EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
   }
+}
+
+TEST(TrainerAllocation, NoneWithATrace) {
+  TemporaryDirectory directory;
+  AllocationCount count =
+      countAllocations(directory, planformat::pipelinePlan({.pp = 2, .microBatches = 4}), "", directory / "t.json");
+  EXPECT_EQ(count.calls, 0) << count.bytes << " bytes, first from " << count.firstCaller;
 }
 
 TEST(TrainerAllocation, NoneWithArrays) {
