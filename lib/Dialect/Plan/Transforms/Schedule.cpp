@@ -28,6 +28,7 @@ namespace {
 
 struct StagePrograms {
   ProgramOp forward, backward, update;
+  SmallVector<BufferOp> perMicroBatch; ///< Buffers with slots.
   /// By direction and peer.
   std::map<std::pair<Direction, int64_t>, ChannelOp> channels;
 
@@ -47,7 +48,7 @@ private:
   FailureOr<Stages> collect(ModuleOp module);
   LogicalResult collectChannels(ModuleOp module, Stages &stages);
   ScheduleOp write(OpBuilder &builder, uint32_t index, const StagePrograms &stage, ArrayRef<schedule::Entry> entries);
-  void giveSlots(ModuleOp module, ScheduleOp schedule);
+  void giveSlots(StagePrograms &stage, ScheduleOp schedule);
   LogicalResult run(ModuleOp module);
 };
 
@@ -108,6 +109,10 @@ FailureOr<PlanSchedulePass::Stages> PlanSchedulePass::collect(ModuleOp module) {
   }
   if (failed(collectChannels(module, stages)))
     return failure();
+  for (auto buffer : module.getOps<BufferOp>())
+    if (buffer.getPerMicroBatch())
+      if (auto stage = stages.find(buffer.getStage()); stage != stages.end())
+        stage->second.perMicroBatch.push_back(buffer);
   return stages;
 }
 
@@ -185,21 +190,23 @@ static std::vector<Lifetime> lifetimes(ScheduleOp schedule, const std::set<Strin
   return all;
 }
 
-void PlanSchedulePass::giveSlots(ModuleOp module, ScheduleOp schedule) {
+void PlanSchedulePass::giveSlots(StagePrograms &stage, ScheduleOp schedule) {
   // Programs and channels by buffer. Buffers of the same users live alike, and most have few users.
   llvm::DenseMap<StringAttr, std::set<StringRef>> users;
-  for (auto program : module.getOps<ProgramOp>())
-    if (program.getStage() == schedule.getStage())
-      for (auto use : program.getOps<UseOp>())
-        users[use.getBufferAttr().getAttr()].insert(program.getSymName());
-  for (auto channel : module.getOps<ChannelOp>())
-    if (channel.getStage() == schedule.getStage())
-      for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
-        users[buffer.getAttr()].insert(channel.getSymName());
+  for (BufferOp buffer : stage.perMicroBatch)
+    users[buffer.getSymNameAttr()];
+  auto addUser = [&](StringAttr buffer, StringRef user) {
+    if (auto found = users.find(buffer); found != users.end())
+      found->second.insert(user);
+  };
+  for (ProgramOp program : {stage.forward, stage.backward, stage.update})
+    for (auto use : program.getOps<UseOp>())
+      addUser(use.getBufferAttr().getAttr(), program.getSymName());
+  for (auto &[key, channel] : stage.channels)
+    for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
+      addUser(buffer.getAttr(), channel.getSymName());
   std::map<std::set<StringRef>, uint32_t> slots;
-  for (auto buffer : module.getOps<BufferOp>()) {
-    if (buffer.getStage() != schedule.getStage() || !buffer.getPerMicroBatch())
-      continue;
+  for (BufferOp buffer : stage.perMicroBatch) {
     auto [it, isNew] = slots.try_emplace(users[buffer.getSymNameAttr()], 1);
     if (isNew)
       it->second = slotsFor(lifetimes(schedule, it->first));
@@ -233,7 +240,7 @@ LogicalResult PlanSchedulePass::run(ModuleOp module) {
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   for (auto &[index, stage] : *stages)
-    giveSlots(module, write(builder, index, stage, entries[index]));
+    giveSlots(stage, write(builder, index, stage, entries[index]));
   return success();
 }
 
