@@ -7,6 +7,7 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
+#include "modelpar/Schedule/MicroBatchSet.h"
 
 #include <algorithm>
 #include <iterator>
@@ -15,30 +16,8 @@
 namespace modelpar::planformat {
 namespace {
 
+using schedule::MicroBatchSet;
 using Use = ProgramEffects::Use;
-
-/// Micro-batches, each counted once.
-class MicroBatches {
-public:
-  bool insert(int32_t microBatch) {
-    if (static_cast<size_t>(microBatch) >= has_.size())
-      has_.resize(microBatch + 1);
-    if (has_[microBatch])
-      return false;
-    has_[microBatch] = true;
-    ++size_;
-    return true;
-  }
-  void clear() {
-    has_.clear();
-    size_ = 0;
-  }
-  int64_t size() const { return size_; }
-
-private:
-  std::vector<bool> has_;
-  int64_t size_ = 0;
-};
 
 /// "stage 0, schedule entry 3 (exchange), send to stage 1 of micro-batch 2"
 std::string transferText(const Stage &stage, const std::string &where, size_t entry, const Transfer &transfer) {
@@ -62,7 +41,7 @@ public:
 
 private:
   void programs() {
-    std::vector<MicroBatches> seen(stage_.programs.size());
+    std::vector<MicroBatchSet> seen(stage_.programs.size());
     std::vector<int64_t> counts(stage_.programs.size(), 0);
     for (const ScheduleEntry &entry : stage_.schedule) {
       if (entry.isExchange())
@@ -85,7 +64,7 @@ private:
   }
 
   void transfers() {
-    std::vector<MicroBatches> seen(stage_.channels.size());
+    std::vector<MicroBatchSet> seen(stage_.channels.size());
     for (size_t e = 0; e < stage_.schedule.size(); ++e)
       for (const Transfer &transfer : stage_.schedule[e].exchange)
         if (!seen[transfer.channel].insert(transfer.microBatch))
@@ -111,7 +90,7 @@ struct Slot {
   int32_t microBatch = -1;              ///< Of the last write.
   TypeId type = -1;                     ///< Of the last write.
   const std::string *intermediate = {}; ///< As in BufferUse, of the last write; null: a value.
-  MicroBatches added;                   ///< Sum: micro-batches in it.
+  MicroBatchSet added;                  ///< Sum: micro-batches in it.
 };
 
 /// Follows what the buffers hold along the schedule.
