@@ -136,6 +136,7 @@ LogicalResult ChannelOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 SmallVector<ScheduleOp::Entry> ScheduleOp::getSchedule() {
   SmallVector<Entry> schedule;
+  schedule.reserve(getEntries().size());
   ArrayRef<int32_t> rest = getMicroBatches();
   for (Attribute attr : getEntries()) {
     Entry &entry = schedule.emplace_back();
