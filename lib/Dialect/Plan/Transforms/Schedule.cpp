@@ -168,48 +168,61 @@ ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const Sta
                             builder.getDenseI32ArrayAttr(on));
 }
 
+/// An entry of the schedule at which a program or a channel uses its buffers of a micro-batch.
+struct Touch {
+  unsigned user = 0; ///< A bit for each program and channel of the stage: at most three and four.
+  int32_t microBatch = 0;
+  size_t position = 0;
+};
+
 /// A buffer is in use from the first entry in which one of its users touches its micro-batch to the last, exchanges
 /// among them.
-static std::vector<Lifetime> lifetimes(ScheduleOp schedule, const std::set<StringRef> &users) {
+static std::vector<Lifetime> lifetimes(ArrayRef<Touch> touches, unsigned users) {
   std::vector<Lifetime> all;
   llvm::DenseMap<int32_t, size_t> indices; // By micro-batch.
-  for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
-    auto touch = [&, position = position](StringAttr user, int32_t microBatch) {
-      if (!users.count(user.getValue()))
-        return;
-      auto [it, isNew] = indices.try_emplace(microBatch, all.size());
-      if (isNew)
-        all.push_back({position, position, microBatch});
-      all[it->second].last = position;
-    };
-    if (entry.program)
-      touch(entry.program, entry.microBatches.front());
-    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
-      touch(channel, microBatch);
+  for (const Touch &touch : touches) {
+    if (!(touch.user & users))
+      continue;
+    auto [it, isNew] = indices.try_emplace(touch.microBatch, all.size());
+    if (isNew)
+      all.push_back({touch.position, touch.position, touch.microBatch});
+    all[it->second].last = touch.position;
   }
   return all;
 }
 
 void PlanSchedulePass::giveSlots(StagePrograms &stage, ScheduleOp schedule) {
-  // Programs and channels by buffer. Buffers of the same users live alike, and most have few users.
-  llvm::DenseMap<StringAttr, std::set<StringRef>> users;
+  llvm::DenseMap<StringAttr, unsigned> users; // By buffer.
   for (BufferOp buffer : stage.perMicroBatch)
-    users[buffer.getSymNameAttr()];
-  auto addUser = [&](StringAttr buffer, StringRef user) {
-    if (auto found = users.find(buffer); found != users.end())
-      found->second.insert(user);
+    users[buffer.getSymNameAttr()] = 0;
+  llvm::DenseMap<StringAttr, unsigned> bits; // By program or channel.
+  auto addUser = [&](StringAttr user, FlatSymbolRefAttr buffer) {
+    if (auto found = users.find(buffer.getAttr()); found != users.end())
+      found->second |= bits.lookup(user);
   };
-  for (ProgramOp program : {stage.forward, stage.backward, stage.update})
+  for (ProgramOp program : {stage.forward, stage.backward, stage.update}) {
+    bits.try_emplace(program.getSymNameAttr(), 1u << bits.size());
     for (auto use : program.getOps<UseOp>())
-      addUser(use.getBufferAttr().getAttr(), program.getSymName());
-  for (auto &[key, channel] : stage.channels)
+      addUser(program.getSymNameAttr(), use.getBufferAttr());
+  }
+  for (auto &[key, channel] : stage.channels) {
+    bits.try_emplace(channel.getSymNameAttr(), 1u << bits.size());
     for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
-      addUser(buffer.getAttr(), channel.getSymName());
-  std::map<std::set<StringRef>, uint32_t> slots;
+      addUser(channel.getSymNameAttr(), buffer);
+  }
+  std::vector<Touch> touches;
+  for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
+    if (entry.program)
+      touches.push_back({bits.lookup(entry.program), entry.microBatches.front(), position});
+    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
+      touches.push_back({bits.lookup(channel), microBatch, position});
+  }
+  // Buffers of the same users live alike.
+  std::map<unsigned, uint32_t> slots;
   for (BufferOp buffer : stage.perMicroBatch) {
-    auto [it, isNew] = slots.try_emplace(users[buffer.getSymNameAttr()], 1);
+    auto [it, isNew] = slots.try_emplace(users.lookup(buffer.getSymNameAttr()), 1);
     if (isNew)
-      it->second = slotsFor(lifetimes(schedule, it->first));
+      it->second = slotsFor(lifetimes(touches, it->first));
     buffer.setSlots(it->second);
   }
 }
