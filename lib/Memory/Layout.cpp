@@ -44,8 +44,7 @@ HappensBefore::HappensBefore(const std::vector<Step> &steps) {
   }
 }
 
-Conflicts::Conflicts(const HappensBefore &order, const std::vector<Item> &items)
-    : size_(items.size()), matrix_(items.size() * items.size(), false) {
+Conflicts::Conflicts(const HappensBefore &order, const std::vector<Item> &items) : others_(items.size()) {
   size_t width = static_cast<size_t>(std::max(order.numStreams(), 1));
   // The last access per stream decides: streams run in order.
   std::vector<int32_t> last(items.size() * width, -1);
@@ -54,6 +53,8 @@ Conflicts::Conflicts(const HappensBefore &order, const std::vector<Item> &items)
       int32_t &entry = last[i * width + order.stream(step)];
       entry = std::max(entry, step);
     };
+    if (items[i].bytes == 0)
+      continue;
     note(items[i].first);
     for (int32_t step : items[i].accesses)
       note(step);
@@ -64,10 +65,26 @@ Conflicts::Conflicts(const HappensBefore &order, const std::vector<Item> &items)
         return false;
     return true;
   };
-  for (size_t a = 0; a < items.size(); ++a)
-    for (size_t b = a + 1; b < items.size(); ++b)
-      if (items[a].bytes > 0 && items[b].bytes > 0 && !precedes(a, b) && !precedes(b, a))
-        matrix_[a * size_ + b] = matrix_[b * size_ + a] = true;
+  std::vector<size_t> byFirst;
+  for (size_t i = 0; i < items.size(); ++i)
+    if (items[i].bytes > 0)
+      byFirst.push_back(i);
+  std::stable_sort(byFirst.begin(), byFirst.end(), [&](size_t a, size_t b) { return items[a].first < items[b].first; });
+  // Along the list: per stream the items so far that are not known there to be done. What has been seen done on a
+  // stream stays done for its later steps.
+  std::vector<std::vector<size_t>> open(width);
+  for (size_t b : byFirst) {
+    std::vector<size_t> &here = open[order.stream(items[b].first)];
+    std::erase_if(here, [&](size_t a) { return precedes(a, b); });
+    for (size_t a : here) {
+      others_[a].push_back(b);
+      others_[b].push_back(a);
+    }
+    for (std::vector<size_t> &each : open)
+      each.push_back(b);
+  }
+  for (std::vector<size_t> &others : others_)
+    std::sort(others.begin(), others.end());
 }
 
 namespace {
@@ -104,15 +121,15 @@ Layout place(const std::vector<Item> &items, const Conflicts &conflicts, const s
              int64_t alignment) {
   Layout layout;
   layout.offsets.assign(items.size(), 0);
-  std::vector<size_t> placed;
+  std::vector<bool> isPlaced(items.size(), false);
   std::vector<std::pair<int64_t, int64_t>> taken;
   for (size_t index : sequence) {
     int64_t need = alignTo(items[index].bytes, alignment);
     if (need == 0)
       continue;
     taken.clear();
-    for (size_t other : placed)
-      if (conflicts(index, other))
+    for (size_t other : conflicts.of(index))
+      if (isPlaced[other])
         taken.emplace_back(layout.offsets[other], layout.offsets[other] + alignTo(items[other].bytes, alignment));
     std::sort(taken.begin(), taken.end());
     int64_t free = 0, best = -1, bestGap = 0;
@@ -125,7 +142,7 @@ Layout place(const std::vector<Item> &items, const Conflicts &conflicts, const s
     }
     layout.offsets[index] = best >= 0 ? best : free;
     layout.bytes = std::max(layout.bytes, layout.offsets[index] + need);
-    placed.push_back(index);
+    isPlaced[index] = true;
   }
   return layout;
 }
@@ -177,8 +194,8 @@ std::optional<std::string> modelpar::memory::verify(const HappensBefore &order, 
       return name(i) + " is not aligned to " + std::to_string(alignment);
     if (layout.offsets[i] + items[i].bytes > layout.bytes)
       return name(i) + " ends after the region of " + std::to_string(layout.bytes) + " bytes";
-    for (size_t j = 0; j < i; ++j)
-      if (conflicts(i, j) && layout.offsets[i] < layout.offsets[j] + items[j].bytes &&
+    for (size_t j : conflicts.of(i))
+      if (j < i && layout.offsets[i] < layout.offsets[j] + items[j].bytes &&
           layout.offsets[j] < layout.offsets[i] + items[i].bytes)
         return name(i) + " overlaps " + name(j) + " while both are live";
   }

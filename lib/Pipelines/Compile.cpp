@@ -278,15 +278,16 @@ bool Compilation::emit(const std::string &text, std::chrono::steady_clock::time_
     return false;
   if (std::string memory = checkDeviceMemory(plan, cluster_); !memory.empty())
     result_.warnings.push_back(std::move(memory));
-  const SummaryFacts facts = summaryFacts(*module_);
   // The plan keeps the part of the summary that does not depend on the clock, so that compiling twice gives the same
   // bytes.
-  plan.summary = summarize(plan, cluster_, facts, std::nullopt);
+  json::Value summary = summarize(plan, cluster_, summaryFacts(*module_));
+  plan.summary = summaryText(summary);
   result_.planText = planformat::writePlan(plan);
   if (options_.trace)
     result_.trace = predictedTrace(plan, cluster_);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  result_.summary = summarize(plan, cluster_, facts, seconds.count());
+  addCompileSeconds(summary, seconds.count());
+  result_.summary = summaryText(summary);
   return true;
 }
 

@@ -38,9 +38,8 @@ std::optional<Phase> parsePhase(std::string_view text) {
   return std::nullopt;
 }
 
-void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
-  // Whatever looks at a module multiplies its extents.
-  manager.addPass(nn::createVerifyTensors());
+/// What the passes of a phase guarantee.
+static void addGuarantees(mlir::OpPassManager &manager, Phase phase) {
   switch (phase) {
   case Phase::Import:
   case Phase::Plan: // Has a verifier of its own (PlanFormat).
@@ -64,6 +63,12 @@ void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
   }
 }
 
+void addPhaseVerifier(mlir::OpPassManager &manager, Phase phase) {
+  // Whatever looks at a module multiplies its extents.
+  manager.addPass(nn::createVerifyTensors());
+  addGuarantees(manager, phase);
+}
+
 static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &options) {
   // Blocks are the model's layers. A pipeline with more stages than that needs smaller ones, with gradients of their
   // own.
@@ -74,6 +79,7 @@ static void addDifferentiated(mlir::OpPassManager &manager, const PhaseOptions &
   // The model is one forward pass over global tensors. Gradients come before any decision about placement, so that
   // backward communication follows from the backward ops' own rules.
   manager.addPass(nn::createNNDifferentiate());
+  // The first look at an imported model; no later pass makes other extents.
   if (options.verify)
     addPhaseVerifier(manager, Phase::Differentiated);
 }
@@ -93,7 +99,7 @@ static void addSharded(mlir::OpPassManager &manager, const PhaseOptions &options
     placement.pins.push_back(pin);
   manager.addPass(dist::createDistAssignPlacements(std::move(placement)));
   if (options.verify)
-    addPhaseVerifier(manager, Phase::Sharded);
+    addGuarantees(manager, Phase::Sharded);
 }
 
 static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &options) {
@@ -105,7 +111,7 @@ static void addPartitioned(mlir::OpPassManager &manager, const PhaseOptions &opt
   manager.addPass(dist::createDistLowerReshard());
   manager.addPass(dist::createDistMergeCollectives());
   if (options.verify)
-    addPhaseVerifier(manager, Phase::Partitioned);
+    addGuarantees(manager, Phase::Partitioned);
 }
 
 void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOptions &options) {
@@ -126,7 +132,7 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     // @step is whole. Programs are what a schedule can order: forward and backward of a micro-batch, and the update.
     manager.addPass(createDistStage());
     if (options.verify)
-      addPhaseVerifier(manager, Phase::Staged);
+      addGuarantees(manager, Phase::Staged);
     return;
   case Phase::Scheduled:
     // Values become buffers, ops become instructions on streams.
@@ -138,7 +144,7 @@ void addPhasePasses(mlir::OpPassManager &manager, Phase phase, const PhaseOption
     // The order is final, so lifetimes are: every buffer gets its offset.
     manager.addPass(plan::createPlanAllocate());
     if (options.verify)
-      addPhaseVerifier(manager, Phase::Scheduled);
+      addGuarantees(manager, Phase::Scheduled);
     return;
   }
 }

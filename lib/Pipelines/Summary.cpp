@@ -72,8 +72,7 @@ static json::Value predictedObject(const Plan &plan, const costmodel::Cluster &c
   return object;
 }
 
-std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts,
-                      std::optional<double> compileSeconds) {
+json::Value summarize(const Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts) {
   json::Value object = json::Value::object();
   object["model"] = plan.modelName;
   object["world_size"] = plan.mesh.numRanks();
@@ -90,10 +89,12 @@ std::string summarize(const Plan &plan, const costmodel::Cluster &cluster, const
   // Placements come from pins and a simple rule: nothing was searched, so nothing is proved about it.
   object["search"] = {
       {"candidates", 1}, {"seconds", 0.0}, {"lower_bound_seconds", nullptr}, {"gap", nullptr}, {"complete", false}};
-  if (compileSeconds)
-    object["compile"] = {{"seconds", *compileSeconds}};
-  return json::dumpPretty(object) + "\n";
+  return object;
 }
+
+void addCompileSeconds(json::Value &summary, double seconds) { summary["compile"] = {{"seconds", seconds}}; }
+
+std::string summaryText(const json::Value &summary) { return json::dumpPretty(summary) + "\n"; }
 
 static std::string mebibytes(int64_t bytes) {
   char text[32];

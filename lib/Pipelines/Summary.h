@@ -9,6 +9,7 @@
 #define MODELPAR_LIB_PIPELINES_SUMMARY_H
 
 #include "modelpar/CostModel/Cluster.h"
+#include "modelpar/Json/Json.h"
 #include "modelpar/PlanFormat/Plan.h"
 
 namespace modelpar::pipelines {
@@ -20,10 +21,11 @@ struct SummaryFacts {
   std::string schedule = "custom"; ///< Of an order that no name describes.
 };
 
-/// The JSON object of --summary (DESIGN: Commands), with a line break at its end. `compileSeconds` is left out where
-/// the result must not depend on the clock.
-std::string summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts,
-                      std::optional<double> compileSeconds);
+/// The JSON object of --summary (DESIGN: Commands), but for what depends on the clock.
+json::Value summarize(const planformat::Plan &plan, const costmodel::Cluster &cluster, const SummaryFacts &facts);
+void addCompileSeconds(json::Value &summary, double seconds);
+/// With a line break at its end.
+std::string summaryText(const json::Value &summary);
 
 } // namespace modelpar::pipelines
 

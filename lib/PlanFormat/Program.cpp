@@ -385,13 +385,12 @@ private:
                            "reads " + valueText(place.identity) + ", which no instruction before it has written");
     identities_[place.identity].hasContent = true;
     ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
-    if (effect.read == Use::None)
+    const bool isFirstPlain = use == Use::Plain && effect.readAs < 0;
+    if (effect.read == Use::None || isFirstPlain)
       effect.reader = nodeText(node);
     effect.read = std::max(effect.read, use);
-    if (use == Use::Plain && effect.readAs < 0) {
+    if (isFirstPlain)
       effect.readAs = place.type;
-      effect.reader = nodeText(node);
-    }
   }
 
   //===--------------------------------------------------------------------===//

@@ -32,6 +32,13 @@ struct Crossing {
   std::string content; ///< What all members must have alike.
   std::string axes;
   std::vector<size_t> members; ///< Stages.
+  schedule::Meeting meeting = {};
+};
+
+/// What an event of the replay is: an exchange, or a collective of a program's run.
+struct Origin {
+  size_t entry = 0;                   ///< Of the stage's schedule.
+  const Crossing *crossing = nullptr; ///< Null: an exchange.
 };
 
 /// Blocks that call blocks could expand without bound.
@@ -40,7 +47,8 @@ constexpr size_t kMaxCrossings = size_t{1} << 16;
 class StagesChecker {
 public:
   StagesChecker(const Plan &plan, Findings &findings)
-      : plan_(plan), findings_(findings), crosses_(plan.blocks.size()) {}
+      : plan_(plan), findings_(findings), crosses_(plan.blocks.size()), crossings_(plan.stages.size()),
+        events_(plan.stages.size()), origins_(plan.stages.size()) {}
 
   void check() {
     if (plan_.mesh.size(kStageAxis) != static_cast<int64_t>(plan_.stages.size()))
@@ -141,42 +149,41 @@ private:
 
   void addStage(size_t stage) {
     const Stage &s = plan_.stages[stage];
-    std::vector<std::vector<Crossing>> crossings(s.programs.size());
-    for (size_t p = 0; p < s.programs.size(); ++p)
+    std::vector<std::vector<Crossing>> &crossings = crossings_[stage];
+    crossings.resize(s.programs.size());
+    for (size_t p = 0; p < s.programs.size(); ++p) {
       cross(stage, s.programs[p].body, stageText(stage) + ", program " + s.programs[p].body.name, crossings[p]);
-    std::vector<schedule::Event> &events = events_.emplace_back();
-    std::vector<std::vector<std::string>> &texts = texts_.emplace_back();
+      for (Crossing &crossing : crossings[p])
+        crossing.meeting = {group(crossing.axes + " " + std::to_string(crossing.members[0]), crossing.members),
+                            content(crossing.content)};
+    }
+    std::vector<size_t> groups;
+    for (const Channel &channel : s.channels)
+      groups.push_back(groupOf(stage, channel));
     for (size_t e = 0; e < s.schedule.size(); ++e) {
       const ScheduleEntry &entry = s.schedule[e];
-      if (entry.isExchange()) {
-        events.emplace_back();
-        texts.emplace_back();
-        for (const Transfer &transfer : entry.exchange)
-          addTransfer(stage, e, transfer);
+      if (!entry.isExchange()) {
+        for (const Crossing &crossing : crossings[entry.program])
+          addEvent(stage, {e, &crossing}).meetings.push_back(crossing.meeting);
         continue;
       }
-      for (const Crossing &crossing : crossings[entry.program]) {
-        events.push_back({0,
-                          {{group(crossing.axes + " " + std::to_string(crossing.members[0]), crossing.members),
-                            content(crossing.content)}}});
-        texts.push_back({crossing.where + " of schedule entry " + std::to_string(e) + " (" + crossing.content + ")"});
-      }
+      schedule::Event &event = addEvent(stage, {e});
+      for (const Transfer &transfer : entry.exchange)
+        event.meetings.push_back({groups[transfer.channel], transfer.microBatch});
     }
   }
 
-  void addTransfer(size_t stage, size_t entry, const Transfer &transfer) {
-    const Channel &channel = plan_.stages[stage].channels[transfer.channel];
-    bool sends = channel.direction == Channel::Direction::Send;
-    auto peer = static_cast<size_t>(channel.peer);
-    size_t from = sends ? stage : peer, to = sends ? peer : stage;
-    events_[stage].back().meetings.push_back(
-        {group(std::to_string(from) + ">" + std::to_string(to), {from, to}), transfer.microBatch});
-    std::string buffers;
-    for (BufferId id : channel.buffers)
-      buffers += (buffers.empty() ? "" : ", ") + plan_.stages[stage].buffers[id].name;
-    texts_[stage].back().push_back(stageText(stage) + ", schedule entry " + std::to_string(entry) + " (exchange), " +
-                                   (sends ? "send of " : "receive of ") + buffers + " of micro-batch " +
-                                   std::to_string(transfer.microBatch) + (sends ? " to " : " from ") + stageText(peer));
+  schedule::Event &addEvent(size_t stage, Origin origin) {
+    origins_[stage].push_back(origin);
+    return events_[stage].emplace_back();
+  }
+
+  /// Who meets at the transfers of a channel.
+  size_t groupOf(size_t stage, const Channel &channel) {
+    size_t from = stage, to = static_cast<size_t>(channel.peer);
+    if (channel.direction == Channel::Direction::Receive)
+      std::swap(from, to);
+    return group(std::to_string(from) + ">" + std::to_string(to), {from, to});
   }
 
   static bool overStages(const Instruction &i) {
@@ -239,7 +246,22 @@ private:
   // Replay
   //===--------------------------------------------------------------------===//
 
-  const std::string &text(const schedule::Position &p) const { return texts_[p.party][p.event][p.meeting]; }
+  std::string text(const schedule::Position &p) const {
+    const Origin &origin = origins_[p.party][p.event];
+    const std::string entry = "schedule entry " + std::to_string(origin.entry);
+    if (const Crossing *crossing = origin.crossing)
+      return crossing->where + " of " + entry + " (" + crossing->content + ")";
+    const Stage &stage = plan_.stages[p.party];
+    const Transfer &transfer = stage.schedule[origin.entry].exchange[p.meeting];
+    const Channel &channel = stage.channels[transfer.channel];
+    bool sends = channel.direction == Channel::Direction::Send;
+    std::string buffers;
+    for (BufferId id : channel.buffers)
+      buffers += (buffers.empty() ? "" : ", ") + stage.buffers[id].name;
+    return stageText(p.party) + ", " + entry + " (exchange), " + (sends ? "send of " : "receive of ") + buffers +
+           " of micro-batch " + std::to_string(transfer.microBatch) + (sends ? " to " : " from ") +
+           stageText(channel.peer);
+  }
 
   void replay() {
     schedule::Outcome outcome = schedule::rendezvous(events_, groups_);
@@ -261,8 +283,9 @@ private:
   std::vector<std::vector<size_t>> groups_;
   std::map<std::string, size_t> groupIds_;
   std::map<std::string, int64_t> contentIds_;
-  std::vector<std::vector<schedule::Event>> events_;         ///< Per stage.
-  std::vector<std::vector<std::vector<std::string>>> texts_; ///< Per stage, event and meeting, for messages.
+  std::vector<std::vector<std::vector<Crossing>>> crossings_; ///< Per stage and program.
+  std::vector<std::vector<schedule::Event>> events_;          ///< Per stage.
+  std::vector<std::vector<Origin>> origins_;                  ///< The same, for messages.
 };
 
 } // namespace

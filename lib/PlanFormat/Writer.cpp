@@ -16,6 +16,7 @@
 #include "lib/PlanFormat/Sha256.h"
 #include "modelpar/Json/Json.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <filesystem>
@@ -24,7 +25,12 @@
 namespace modelpar::planformat {
 namespace {
 
-std::string jsonString(std::string_view text) { return json::dump(json::Value(std::string(text))); }
+std::string jsonString(std::string_view text) {
+  auto isPlain = [](char c) { return c >= ' ' && c <= '~' && c != '"' && c != '\\'; };
+  if (std::all_of(text.begin(), text.end(), isPlain)) // Nearly every name.
+    return std::string(1, '"').append(text) + '"';
+  return json::dump(json::Value(std::string(text)));
+}
 
 /// A real as JSON; JSON has no infinities or NaN, so those are words.
 std::string real(double number) {

@@ -12,8 +12,9 @@
 
 #include "modelpar/Schedule/Schedule.h"
 
+#include "modelpar/Schedule/MicroBatchSet.h"
+
 #include <algorithm>
-#include <set>
 #include <tuple>
 
 using namespace modelpar::schedule;
@@ -123,7 +124,7 @@ std::vector<Gap> gapsOf(const std::vector<Entry> &programs, int64_t stage, int64
 bool isPair(const Gap &gap) { return gap.send && gap.receive && gap.send->peer == gap.receive->peer; }
 
 /// The pairs of all stages: stage, peer, micro-batch sent, micro-batch received.
-using Pairs = std::set<std::tuple<int64_t, int64_t, int64_t, int64_t>>;
+using Pairs = std::vector<std::tuple<int64_t, int64_t, int64_t, int64_t>>;
 
 } // namespace
 
@@ -135,8 +136,13 @@ std::vector<std::vector<Entry>> modelpar::schedule::withExchanges(const std::vec
     gaps.push_back(gapsOf(stages[s], stage, static_cast<int64_t>(stages.size())));
     for (const Gap &gap : gaps.back())
       if (isPair(gap))
-        pairs.insert({stage, gap.send->peer, gap.send->microBatch, gap.receive->microBatch});
+        pairs.emplace_back(stage, gap.send->peer, gap.send->microBatch, gap.receive->microBatch);
   }
+  std::sort(pairs.begin(), pairs.end());
+  auto isMet = [&](int64_t stage, const Gap &gap) {
+    return std::binary_search(pairs.begin(), pairs.end(),
+                              std::tuple(gap.send->peer, stage, gap.receive->microBatch, gap.send->microBatch));
+  };
   std::vector<std::vector<Entry>> result(stages.size());
   for (size_t s = 0; s < stages.size(); ++s)
     for (size_t i = 0; i < stages[s].size(); ++i) {
@@ -144,8 +150,7 @@ std::vector<std::vector<Entry>> modelpar::schedule::withExchanges(const std::vec
       auto exchange = [&](std::vector<Transfer> transfers) {
         result[s].push_back({Phase::Exchange, 0, std::move(transfers)});
       };
-      if (isPair(gaps[s][i]) &&
-          pairs.count({send->peer, static_cast<int64_t>(s), receive->microBatch, send->microBatch})) {
+      if (isPair(gaps[s][i]) && isMet(static_cast<int64_t>(s), gaps[s][i])) {
         exchange({*send, *receive});
       } else {
         if (send)
@@ -166,8 +171,8 @@ std::vector<std::vector<Entry>> modelpar::schedule::pipeline(Kind kind, int64_t 
 }
 
 int64_t modelpar::schedule::maxInFlight(const std::vector<Entry> &entries) {
-  std::set<int64_t> inFlight;
-  size_t most = 0;
+  MicroBatchSet inFlight;
+  int64_t most = 0;
   for (const Entry &entry : entries) {
     if (entry.phase == Phase::Forward)
       inFlight.insert(entry.microBatch);
@@ -179,5 +184,5 @@ int64_t modelpar::schedule::maxInFlight(const std::vector<Entry> &entries) {
         inFlight.insert(transfer.microBatch);
     most = std::max(most, inFlight.size());
   }
-  return static_cast<int64_t>(most);
+  return most;
 }

@@ -5,10 +5,10 @@
 //
 //===----------------------------------------------------------------------===//
 
+#include "modelpar/Schedule/MicroBatchSet.h"
 #include "modelpar/Schedule/Schedule.h"
 
 #include <algorithm>
-#include <set>
 
 using namespace modelpar::schedule;
 
@@ -46,7 +46,7 @@ public:
 private:
   /// Micro-batches that have come so far.
   struct Progress {
-    std::set<int64_t> received, done, sent;
+    MicroBatchSet received, done, sent;
   };
 
   bool isFirst() const { return stage_ == 0; }
@@ -60,8 +60,8 @@ private:
 
   /// A micro-batch in flight whose slot `microBatch` would take.
   std::optional<std::string> takesSlot(int64_t microBatch) const {
-    for (int64_t other : inFlight_)
-      if (slots_ > 0 && other != microBatch && other % slots_ == microBatch % slots_)
+    for (int64_t other = slots_ > 0 ? microBatch % slots_ : microBatches_; other < microBatches_; other += slots_)
+      if (other != microBatch && inFlight_.contains(other))
         return "takes the slot of micro-batch " + std::to_string(other) + ", which is in flight";
     return std::nullopt;
   }
@@ -71,12 +71,12 @@ private:
       return error;
     bool isForward = entry.phase == Phase::Forward;
     Progress &progress = isForward ? forward_ : backward_;
-    if (!isForward && !forward_.done.count(entry.microBatch))
+    if (!isForward && !forward_.done.contains(entry.microBatch))
       return "backward before forward";
-    if (!(isForward ? isFirst() : isLast()) && !progress.received.count(entry.microBatch))
+    if (!(isForward ? isFirst() : isLast()) && !progress.received.contains(entry.microBatch))
       return std::string("runs before it has received the ") + (isForward ? "activations" : "gradients") +
              " of micro-batch " + std::to_string(entry.microBatch);
-    if (!progress.done.insert(entry.microBatch).second)
+    if (!progress.done.insert(entry.microBatch))
       return "runs twice";
     if (!isForward) {
       inFlight_.erase(entry.microBatch);
@@ -96,9 +96,9 @@ private:
       bool activations = carriesActivations(transfer, stage_);
       Progress &progress = activations ? forward_ : backward_;
       bool isSend = transfer.direction == Direction::Send;
-      if (isSend && !progress.done.count(transfer.microBatch))
+      if (isSend && !progress.done.contains(transfer.microBatch))
         return toString(transfer, stage_) + " is sent before it is made";
-      if (!(isSend ? progress.sent : progress.received).insert(transfer.microBatch).second)
+      if (!(isSend ? progress.sent : progress.received).insert(transfer.microBatch))
         return toString(transfer, stage_) + " is " + (isSend ? "sent" : "received") + " twice";
       if (isSend || !activations)
         continue;
@@ -111,7 +111,7 @@ private:
 
   std::optional<std::string> end(size_t index) const {
     auto error = [&](const std::string &what) { return where(stage_, index, entries_[index]) + ": " + what; };
-    auto all = [&](const std::set<int64_t> &found) { return static_cast<int64_t>(found.size()) == microBatches_; };
+    auto all = [&](const MicroBatchSet &found) { return found.size() == microBatches_; };
     if (index + 1 != entries_.size())
       return error("expected the update at the end");
     std::string expected = "expected " + std::to_string(microBatches_);
@@ -127,7 +127,7 @@ private:
   int64_t stage_, numStages_;
   const std::vector<Entry> &entries_;
   int64_t microBatches_, slots_;
-  std::set<int64_t> inFlight_; ///< Received or forward, and not backward yet.
+  MicroBatchSet inFlight_; ///< Received or forward, and not backward yet.
   Progress forward_, backward_;
 };
 

@@ -137,18 +137,26 @@ TensorSharding operandSharding(const OpShardingRule &rule, const Placement &plac
   return dimsSharding(rule, placement, rule.operands[index].dims);
 }
 
-/// True when some factor is streamed along `factor` over the axis: its shards then see the parts of all ranks.
-static bool isStreamedAlong(const OpShardingRule &rule, const Placement &placement, int factor, const AxisRef &axis) {
-  for (size_t other = 0; other < rule.factors.size(); ++other)
-    if (rule.factors[other].along == factor && isStreamed(rule, placement, static_cast<int>(other), axis))
-      return true;
-  return false;
+/// The factors that are streamed along another.
+static std::vector<int> streamedFactors(const OpShardingRule &rule) {
+  std::vector<int> streamed;
+  for (size_t f = 0; f < rule.factors.size(); ++f)
+    if (rule.factors[f].along >= 0)
+      streamed.push_back(static_cast<int>(f));
+  return streamed;
 }
 
 TensorSharding resultSharding(const OpShardingRule &rule, const Placement &placement, unsigned index,
                               const Mesh &mesh) {
   const ResultRule &result = rule.results[index];
   TensorSharding sharding = dimsSharding(rule, placement, result.dims);
+  const std::vector<int> streamed = streamedFactors(rule);
+  // The shards of what is streamed along a factor see the parts of all ranks.
+  auto isStreamedAlong = [&](int factor, const AxisRef &axis) {
+    return std::any_of(streamed.begin(), streamed.end(), [&](int other) {
+      return rule.factors[other].along == factor && isStreamed(rule, placement, other, axis);
+    });
+  };
   for (size_t f = 0; f < rule.factors.size(); ++f) {
     if (rule.factors[f].kind != FactorKind::Reduction)
       continue;
@@ -159,7 +167,7 @@ TensorSharding resultSharding(const OpShardingRule &rule, const Placement &place
     if (!axes)
       continue;
     for (const AxisRef &axis : *axes)
-      if (!isStreamedAlong(rule, placement, static_cast<int>(f), axis))
+      if (!isStreamedAlong(static_cast<int>(f), axis))
         sharding.partial.push_back({plain(axis), result.reduce});
   }
   sortPartials(mesh, sharding.partial);

@@ -16,6 +16,7 @@
 #ifndef MODELPAR_MEMORY_LAYOUT_H
 #define MODELPAR_MEMORY_LAYOUT_H
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -69,11 +70,12 @@ struct Layout {
 class Conflicts {
 public:
   Conflicts(const HappensBefore &order, const std::vector<Item> &items);
-  bool operator()(size_t a, size_t b) const { return matrix_[a * size_ + b]; }
+  bool operator()(size_t a, size_t b) const { return std::binary_search(others_[a].begin(), others_[a].end(), b); }
+  /// All that conflict with an item, ascending.
+  const std::vector<size_t> &of(size_t item) const { return others_[item]; }
 
 private:
-  size_t size_;
-  std::vector<bool> matrix_;
+  std::vector<std::vector<size_t>> others_; ///< Per item. Most live shortly, so these are few of all pairs.
 };
 
 /// Places the items. Deterministic: several greedy orders (by size, by size × lifetime, by first use), each with best

@@ -57,7 +57,7 @@ LogicalResult StageCrossings::addUse(OpOperand &operand, int64_t stage) {
 /// The way from the stage that makes the value to the one that needs it.
 LogicalResult StageCrossings::addHops(Operation *user, Value value, int64_t stage) {
   Part from = parts_.partOf(value);
-  const int64_t source = *parts_.madeIn(value).begin();
+  const int64_t source = parts_.madeIn(value).first();
   bool against = from == Part::Forward ? stage < source : stage > source;
   if (from == Part::Update || parts_.partOf(user) == Part::Update || against) {
     InFlightDiagnostic error = user->emitOpError() << "of stage " << stage << " needs a value that the " << name(from)
@@ -104,7 +104,7 @@ void StageCrossings::nameAll() {
   std::set<std::pair<int64_t, std::string>> taken;
   unsigned activations = 0, sums = 0;
   for (auto &[value, crossing] : crossings_) {
-    const int64_t stage = *parts_.madeIn(value).begin();
+    const int64_t stage = parts_.madeIn(value).first();
     std::string name;
     if (crossing.accumulated)
       name = parameterOrOutputOf(value);

@@ -14,77 +14,79 @@ using namespace mlir;
 using namespace modelpar;
 
 void ProgramBuilder::build() {
+  // Each op and each crossing is looked at once, not once for every program.
+  sortOps();
+  sortCrossings();
+  addOutputs();
   for (int64_t stage = 0; stage < parts_.numStages(); ++stage)
     for (unsigned part = 0; part < kNumParts; ++part)
       build(stage, static_cast<Part>(part));
 }
 
-ProgramBuilder::Contents ProgramBuilder::contentsOf(int64_t stage, Part part) {
-  Contents contents;
-  auto need = [&](OpOperand &operand) {
-    if (!parts_.usesIn(operand, stage))
-      return;
-    if (auto argument = dyn_cast<BlockArgument>(operand.get()))
-      contents.inputs.insert(argument);
-    else if (Operation *op = operand.get().getDefiningOp(); parts_.partOf(op) == Part::Read)
-      contents.reads.insert(op);
-  };
-  Block &body = step_.getBody().front();
-  for (Operation &op : body.without_terminator())
-    if (parts_.partOf(&op) == part && parts_.runsIn(&op).count(stage)) {
-      contents.ops.push_back(&op);
-      llvm::for_each(op.getOpOperands(), need);
-    }
-  if (part == Part::Update && stage == parts_.lastStage())
-    llvm::for_each(body.getTerminator()->getOpOperands(), need);
-  return contents;
+void ProgramBuilder::sortOps() {
+  for (Operation &op : step_.getBody().front()) {
+    const Part part = parts_.partOf(&op);
+    if (part == Part::Read)
+      continue;
+    if (!op.hasTrait<OpTrait::IsTerminator>())
+      for (int64_t stage : parts_.runsIn(&op))
+        programOf(stage, part).ops.push_back(&op);
+    for (OpOperand &operand : op.getOpOperands())
+      for (int64_t stage : parts_.usedIn(operand))
+        addUse(programOf(stage, part), operand.get());
+  }
+  // The step's inputs are arguments in their order.
+  for (BlockArgument argument : step_.getArguments())
+    for (Program &program : programs_)
+      if (program.inputs.contains(argument)) {
+        program.arguments.push_back(argument);
+        program.argumentAttrs.push_back(step_.getArgAttrDict(argument.getArgNumber()));
+      }
 }
 
-void ProgramBuilder::addCrossing(Signature &signature, Value value, const Crossing &crossing, int64_t stage,
-                                 Part part) {
+void ProgramBuilder::addUse(Program &program, Value value) {
+  if (auto argument = dyn_cast<BlockArgument>(value))
+    program.inputs.insert(argument);
+  else if (Operation *op = value.getDefiningOp(); parts_.partOf(op) == Part::Read)
+    program.reads.insert(op);
+}
+
+/// Arguments: what earlier programs left. Results: what later programs of the stage need.
+void ProgramBuilder::sortCrossings() {
   Builder builder(step_.getContext());
-  SmallVector<NamedAttribute> attrs{{builder.getStringAttr(kBufferAttr), builder.getStringAttr(crossing.name)}};
-  if (!crossing.accumulated)
-    attrs.emplace_back(builder.getStringAttr(kPerMicroBatchAttr), builder.getUnitAttr());
-  if (crossing.arguments.count({stage, part})) {
-    signature.arguments.push_back(value);
-    signature.argumentAttrs.push_back(builder.getDictionaryAttr(attrs));
+  for (auto &[value, crossing] : crossings_.all()) {
+    SmallVector<NamedAttribute> attrs{{builder.getStringAttr(kBufferAttr), builder.getStringAttr(crossing.name)}};
+    if (!crossing.accumulated)
+      attrs.emplace_back(builder.getStringAttr(kPerMicroBatchAttr), builder.getUnitAttr());
+    auto dictionary = builder.getDictionaryAttr(attrs);
+    for (auto [stage, part] : crossing.arguments) {
+      programOf(stage, part).arguments.push_back(value);
+      programOf(stage, part).argumentAttrs.push_back(dictionary);
+    }
+    const Part part = parts_.partOf(value);
+    for (int64_t stage : crossing.results) {
+      programOf(stage, part).results.push_back(value);
+      programOf(stage, part).resultAttrs.push_back(dictionary);
+    }
+    for (int64_t stage : crossing.receivedIn) {
+      programOf(stage, part).received.push_back(value);
+      programOf(StageCrossings::peerOfRecv(stage, part), part).sent.push_back(value);
+    }
   }
-  if (parts_.partOf(value) != part)
-    return;
-  if (crossing.results.count(stage)) {
-    signature.results.push_back(value);
-    signature.resultAttrs.push_back(builder.getDictionaryAttr(attrs));
-  }
-  if (crossing.receivedIn.count(stage))
-    signature.received.push_back(value);
-  if (crossing.receivedIn.count(StageCrossings::peerOfSend(stage, part)) && part != Part::Update &&
-      (crossing.receivedIn.count(stage) || parts_.madeIn(value).count(stage)))
-    signature.sent.push_back(value);
 }
 
-/// Arguments: the step's inputs in their order, then what earlier programs left. Results: what later programs of the
-/// stage need, and of the last update the step's own.
-ProgramBuilder::Signature ProgramBuilder::signatureOf(int64_t stage, Part part, const Contents &contents) {
-  Block &body = step_.getBody().front();
-  Signature signature;
-  for (BlockArgument argument : body.getArguments())
-    if (contents.inputs.contains(argument)) {
-      signature.arguments.push_back(argument);
-      signature.argumentAttrs.push_back(step_.getArgAttrDict(argument.getArgNumber()));
-    }
-  for (auto &[value, crossing] : crossings_.all())
-    addCrossing(signature, value, crossing, stage, part);
-  if (part == Part::Update && stage == parts_.lastStage())
-    for (OpOperand &operand : body.getTerminator()->getOpOperands()) {
-      signature.results.push_back(operand.get());
-      signature.resultAttrs.push_back(step_.getResultAttrDict(operand.getOperandNumber()));
-    }
-  for (SmallVector<Attribute> *all : {&signature.argumentAttrs, &signature.resultAttrs})
-    for (Attribute &attrs : *all)
-      if (!attrs)
-        attrs = DictionaryAttr::get(step_.getContext());
-  return signature;
+/// Of the last update the step's own results.
+void ProgramBuilder::addOutputs() {
+  Program &last = programOf(parts_.lastStage(), Part::Update);
+  for (OpOperand &operand : step_.getBody().front().getTerminator()->getOpOperands()) {
+    last.results.push_back(operand.get());
+    last.resultAttrs.push_back(step_.getResultAttrDict(operand.getOperandNumber()));
+  }
+  for (Program &program : programs_)
+    for (SmallVector<Attribute> *all : {&program.argumentAttrs, &program.resultAttrs})
+      for (Attribute &attrs : *all)
+        if (!attrs)
+          attrs = DictionaryAttr::get(step_.getContext());
 }
 
 ArrayAttr ProgramBuilder::namesOf(ArrayRef<Value> values) {
@@ -120,39 +122,38 @@ void ProgramBuilder::clone(OpBuilder &builder, Operation *op, int64_t stage, IRM
 }
 
 void ProgramBuilder::build(int64_t stage, Part part) {
-  Contents contents = contentsOf(stage, part);
-  Signature signature = signatureOf(stage, part, contents);
+  const Program &contents = programOf(stage, part);
   // One stage may have nothing to do backward; of several, each takes its turn.
   if (contents.ops.empty() && part != Part::Update && parts_.numStages() == 1)
     return;
   OpBuilder builder(step_);
   auto type =
-      builder.getFunctionType(TypeRange(ValueRange(signature.arguments)), TypeRange(ValueRange(signature.results)));
+      builder.getFunctionType(TypeRange(ValueRange(contents.arguments)), TypeRange(ValueRange(contents.results)));
   std::string programName = "stage" + std::to_string(stage) + "." + name(part).str();
   auto program = func::FuncOp::create(builder, step_.getLoc(), programName, type);
   program->setAttr(kProgramAttr, builder.getStringAttr(name(part)));
   program->setAttr(dist::DistDialect::getStageAttrName(), builder.getI64IntegerAttr(stage));
-  program.setArgAttrsAttr(builder.getArrayAttr(signature.argumentAttrs));
-  program.setResAttrsAttr(builder.getArrayAttr(signature.resultAttrs));
+  program.setArgAttrsAttr(builder.getArrayAttr(contents.argumentAttrs));
+  program.setResAttrsAttr(builder.getArrayAttr(contents.resultAttrs));
   IRMapping mapping;
   Block *block = program.addEntryBlock();
-  mapping.map(ValueRange(signature.arguments), ValueRange(block->getArguments()));
+  mapping.map(ValueRange(contents.arguments), ValueRange(block->getArguments()));
   builder.setInsertionPointToStart(block);
-  if (!signature.received.empty()) {
-    auto recv = dist::RecvOp::create(builder, step_.getLoc(), TypeRange(ValueRange(signature.received)),
+  if (!contents.received.empty()) {
+    auto recv = dist::RecvOp::create(builder, step_.getLoc(), TypeRange(ValueRange(contents.received)),
                                      static_cast<uint64_t>(StageCrossings::peerOfRecv(stage, part)),
-                                     namesOf(signature.received));
-    mapping.map(ValueRange(signature.received), recv.getResults());
+                                     namesOf(contents.received));
+    mapping.map(ValueRange(contents.received), recv.getResults());
   }
   for (Operation *op : contents.reads)
     builder.clone(*op, mapping);
   for (Operation *op : contents.ops)
     clone(builder, op, stage, mapping);
-  if (!signature.sent.empty()) {
-    auto sent = llvm::map_to_vector(signature.sent, [&](Value value) { return mapping.lookup(value); });
+  if (!contents.sent.empty()) {
+    auto sent = llvm::map_to_vector(contents.sent, [&](Value value) { return mapping.lookup(value); });
     dist::SendOp::create(builder, step_.getLoc(), sent, static_cast<uint64_t>(StageCrossings::peerOfSend(stage, part)),
-                         namesOf(signature.sent));
+                         namesOf(contents.sent));
   }
-  auto returned = llvm::map_to_vector(signature.results, [&](Value value) { return mapping.lookup(value); });
+  auto returned = llvm::map_to_vector(contents.results, [&](Value value) { return mapping.lookup(value); });
   func::ReturnOp::create(builder, step_.getLoc(), returned);
 }

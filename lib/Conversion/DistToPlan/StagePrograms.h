@@ -19,33 +19,36 @@ namespace modelpar {
 class ProgramBuilder {
 public:
   ProgramBuilder(mlir::func::FuncOp step, const StepParts &parts, const StageCrossings &crossings)
-      : step_(step), parts_(parts), crossings_(crossings) {}
+      : step_(step), parts_(parts), crossings_(crossings),
+        programs_(static_cast<size_t>(parts.numStages()) * kNumParts) {}
 
   void build();
 
 private:
-  /// What a program takes and gives.
-  struct Signature {
+  /// What a program is made of, takes and gives.
+  struct Program {
+    mlir::SmallVector<mlir::Operation *> ops;
+    llvm::DenseSet<mlir::Value> inputs; ///< Of the step.
+    llvm::SetVector<mlir::Operation *> reads;
     mlir::SmallVector<mlir::Value> arguments, results;
     mlir::SmallVector<mlir::Attribute> argumentAttrs, resultAttrs;
     mlir::SmallVector<mlir::Value> received, sent;
   };
-  /// What it is made of.
-  struct Contents {
-    mlir::SmallVector<mlir::Operation *> ops;
-    llvm::SetVector<mlir::Value> inputs;
-    llvm::SetVector<mlir::Operation *> reads;
-  };
+  Program &programOf(int64_t stage, Part part) {
+    return programs_[static_cast<size_t>(stage) * kNumParts + static_cast<size_t>(part)];
+  }
+  void sortOps();
+  void addUse(Program &program, mlir::Value value);
+  void sortCrossings();
+  void addOutputs();
   void build(int64_t stage, Part part);
-  Contents contentsOf(int64_t stage, Part part);
-  Signature signatureOf(int64_t stage, Part part, const Contents &contents);
-  void addCrossing(Signature &signature, mlir::Value value, const Crossing &crossing, int64_t stage, Part part);
   mlir::ArrayAttr namesOf(mlir::ArrayRef<mlir::Value> values);
   void clone(mlir::OpBuilder &builder, mlir::Operation *op, int64_t stage, mlir::IRMapping &mapping);
 
   mlir::func::FuncOp step_;
   const StepParts &parts_;
   const StageCrossings &crossings_;
+  std::vector<Program> programs_; ///< By stage, then part.
 };
 
 } // namespace modelpar

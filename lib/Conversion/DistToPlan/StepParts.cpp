@@ -9,8 +9,6 @@
 
 #include "modelpar/Dialect/NN/IR/NN.h"
 
-#include <algorithm>
-
 using namespace mlir;
 using namespace modelpar;
 
@@ -25,7 +23,8 @@ Stages modelpar::groupOf(dist::StagePartsOp op, const sharding::Mesh &mesh) {
        dist::getSharding(mesh, cast<RankedTensorType>(op.getResult().getType())).partial) {
     if (partial.axis.name != sharding::kStageAxis)
       continue;
-    stages.insert(partial.axis.subset.begin(), partial.axis.subset.end());
+    for (int64_t stage : partial.axis.subset)
+      stages.insert(stage);
     for (int64_t stage = 0; partial.axis.subset.empty() && stage < partial.axis.size; ++stage)
       stages.insert(stage);
   }
@@ -37,12 +36,6 @@ static bool joinsStages(Operation *op) {
   auto reduce = dyn_cast<dist::AllReduceOp>(op);
   return reduce && llvm::any_of(reduce.getAxes().getValue(),
                                 [](const sharding::AxisRef &axis) { return axis.name == sharding::kStageAxis; });
-}
-
-static Stages intersect(const Stages &a, const Stages &b) {
-  Stages both;
-  std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::inserter(both, both.end()));
-  return both;
 }
 
 StepParts::StepParts(func::FuncOp step) : step_(step) {
@@ -114,7 +107,7 @@ Stages StepParts::madeInLoop(Operation &op) const {
     if (isRead(operand) || madeIn(operand) == all_)
       continue;
     const Stages &from = madeIn(operand);
-    int64_t candidate = partOf(&op) == Part::Forward ? *from.rbegin() : *from.begin();
+    int64_t candidate = partOf(&op) == Part::Forward ? from.last() : from.first();
     stage = partOf(&op) == Part::Forward ? std::max(stage.value_or(candidate), candidate)
                                          : std::min(stage.value_or(candidate), candidate);
   }
@@ -126,8 +119,7 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
     made_[parts.getResult()] = groupOf(parts, mesh_);
     for (auto [part, stage] : llvm::zip_equal(parts.getParts(), parts.getStages()))
       if (!isRead(part) && !madeIn(part).count(stage))
-        return op.emitOpError() << "has a part of stage " << stage << " that is made in stage "
-                                << *madeIn(part).begin();
+        return op.emitOpError() << "has a part of stage " << stage << " that is made in stage " << madeIn(part).first();
     return success();
   }
   if (isa<dist::AllReduceOp>(op)) {
@@ -140,14 +132,14 @@ LogicalResult StepParts::findMadeInUpdate(Operation &op) {
   Stages stages = all_;
   for (Value operand : op.getOperands())
     if (!isRead(operand))
-      stages = intersect(stages, madeIn(operand));
+      stages &= madeIn(operand);
   if (stages.empty())
     return op.emitOpError()
            << "needs values of several stages after the micro-batches, expected dist.stage_parts between";
   for (Value result : op.getResults())
     made_[result] = stages;
   if (op.getNumResults() == 0)
-    effects_[&op] = stages;
+    runs_[&op] = stages;
   return success();
 }
 
@@ -164,12 +156,12 @@ LogicalResult StepParts::findMade(Operation &op) {
     for (Value operand : op.getOperands())
       if (part == Part::Update && !isRead(operand) && !madeIn(operand).count(stage))
         return op.emitOpError() << "runs in stage " << stage << " and needs a value of stage "
-                                << *madeIn(operand).begin()
+                                << madeIn(operand).first()
                                 << " after the micro-batches, expected dist.stage_parts between";
     for (Value result : op.getResults())
       made_[result] = {stage};
     if (op.getNumResults() == 0)
-      effects_[&op] = {stage};
+      runs_[&op] = {stage};
     return success();
   }
   bool isAccumulation = isa<dist::AccumulateOp>(op);
@@ -178,14 +170,14 @@ LogicalResult StepParts::findMade(Operation &op) {
   if (isAccumulation) // Of one stage: its other operands are made there too.
     for (Value operand : op.getOperands())
       if (!isRead(operand) && madeIn(operand) != madeIn(op.getOperand(0)))
-        return op.emitOpError() << "adds values of stages " << *madeIn(op.getOperand(0)).begin() << " and "
-                                << *madeIn(operand).begin()
+        return op.emitOpError() << "adds values of stages " << madeIn(op.getOperand(0)).first() << " and "
+                                << madeIn(operand).first()
                                 << ", expected dist.stage_parts after one accumulation for each";
   Stages stages = madeInLoop(op);
   for (Value result : op.getResults())
     made_[result] = stages;
   if (op.getNumResults() == 0)
-    effects_[&op] = stages;
+    runs_[&op] = stages;
   return success();
 }
 
@@ -193,31 +185,27 @@ LogicalResult StepParts::findMade(Operation &op) {
 Stages StepParts::neededBy(Value value) const {
   Stages needed;
   for (OpOperand &use : value.getUses())
-    needed.merge(usedIn(use));
+    needed |= usedIn(use);
   return needed;
 }
 
 /// Values that several stages can make are made where they are needed; from the last op to the first. What joins stages
 /// is made on all.
-void StepParts::restrictToNeeded() {
-  for (Operation &op : llvm::reverse(step_.getBody().front().without_terminator())) {
-    if (partOf(&op) == Part::Read || isa<func::CallOp>(op) || joinsStages(&op))
+void StepParts::settle() {
+  Block &body = step_.getBody().front();
+  runs_[body.getTerminator()] = {lastStage()};
+  for (Operation &op : llvm::reverse(body.without_terminator())) {
+    if (partOf(&op) == Part::Read)
       continue;
-    for (Value result : op.getResults())
-      if (Stages &made = made_[result]; made.size() > 1)
-        made = intersect(made, neededBy(result));
+    const bool isFixed = numStages_ == 1 || isa<func::CallOp>(op) || joinsStages(&op);
+    Stages &runs = runs_[&op];
+    for (Value result : op.getResults()) {
+      Stages &made = made_[result];
+      if (!isFixed && made.size() > 1)
+        made &= neededBy(result);
+      runs |= made;
+    }
   }
-}
-
-Stages StepParts::runsIn(Operation *op) const {
-  if (isa<func::ReturnOp>(op))
-    return {lastStage()};
-  if (op->getNumResults() == 0)
-    return effects_.lookup(op);
-  Stages stages;
-  for (Value result : op->getResults())
-    stages.insert(madeIn(result).begin(), madeIn(result).end());
-  return stages;
 }
 
 Stages StepParts::usedIn(OpOperand &operand) const {
@@ -225,7 +213,7 @@ Stages StepParts::usedIn(OpOperand &operand) const {
   if (isa<dist::AllReduceOp>(op)) // One result for each operand; a grouped one has hundreds.
     return madeIn(op->getResult(operand.getOperandNumber()));
   if (auto parts = dyn_cast<dist::StagePartsOp>(op))
-    return intersect(madeIn(parts.getResult()), {parts.getStages()[operand.getOperandNumber()]});
+    return Stages{parts.getStages()[operand.getOperandNumber()]} &= madeIn(parts.getResult());
   return runsIn(op);
 }
 
@@ -235,7 +223,6 @@ LogicalResult StepParts::assign() {
   for (Operation &op : step_.getBody().front().without_terminator())
     if (failed(findMade(op)))
       return failure();
-  if (numStages_ > 1)
-    restrictToNeeded();
+  settle();
   return success();
 }

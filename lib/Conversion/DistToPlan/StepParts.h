@@ -17,8 +17,7 @@
 #include "modelpar/Dialect/Dist/IR/Dist.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
-
-#include <set>
+#include "llvm/ADT/SmallBitVector.h"
 
 namespace modelpar {
 
@@ -27,7 +26,44 @@ enum class Part { Read = -1, Forward, Backward, Update };
 inline constexpr unsigned kNumParts = 3;
 llvm::StringRef name(Part part); ///< "forward", "backward", "update"
 
-using Stages = std::set<int64_t>;
+/// A set of pipeline stages.
+class Stages {
+public:
+  Stages() = default;
+  Stages(std::initializer_list<int64_t> stages) {
+    for (int64_t stage : stages)
+      insert(stage);
+  }
+
+  void insert(int64_t stage) {
+    if (stage >= static_cast<int64_t>(bits_.size()))
+      bits_.resize(static_cast<unsigned>(stage) + 1);
+    bits_.set(static_cast<unsigned>(stage));
+  }
+  bool count(int64_t stage) const {
+    return stage >= 0 && stage < static_cast<int64_t>(bits_.size()) && bits_.test(static_cast<unsigned>(stage));
+  }
+  bool empty() const { return bits_.none(); }
+  size_t size() const { return bits_.count(); }
+  int64_t first() const { return bits_.find_first(); }
+  int64_t last() const { return bits_.find_last(); }
+  auto begin() const { return bits_.set_bits_begin(); }
+  auto end() const { return bits_.set_bits_end(); }
+
+  Stages &operator|=(const Stages &other) {
+    bits_ |= other.bits_;
+    return *this;
+  }
+  Stages &operator&=(const Stages &other) {
+    bits_ &= other.bits_;
+    return *this;
+  }
+  /// The same stages, whatever room there is for more.
+  bool operator==(const Stages &other) const { return !bits_.test(other.bits_) && !other.bits_.test(bits_); }
+
+private:
+  llvm::SmallBitVector bits_;
+};
 
 class StepParts {
 public:
@@ -46,7 +82,7 @@ public:
   /// The stages that a value is made in. Not of Read values, which are everywhere.
   const Stages &madeIn(mlir::Value value) const { return made_.find(value)->second; }
   /// The stages that run the op, or one of its results for an all_reduce of many.
-  Stages runsIn(mlir::Operation *op) const;
+  const Stages &runsIn(mlir::Operation *op) const { return runs_.find(op)->second; }
   /// The stages in which an operand is used: those that run what the op does with it.
   Stages usedIn(mlir::OpOperand &operand) const;
   bool usesIn(mlir::OpOperand &operand, int64_t stage) const { return usedIn(operand).count(stage); }
@@ -59,7 +95,7 @@ private:
   mlir::LogicalResult findMade(mlir::Operation &op);
   mlir::LogicalResult findMadeInUpdate(mlir::Operation &op);
   Stages madeInLoop(mlir::Operation &op) const;
-  void restrictToNeeded();
+  void settle();
   Stages neededBy(mlir::Value value) const;
   bool isRead(mlir::Value value) const { return partOf(value) == Part::Read; }
 
@@ -71,8 +107,8 @@ private:
   llvm::DenseMap<mlir::Operation *, Part> parts_;
   /// First where values can be made, then where they are.
   llvm::DenseMap<mlir::Value, Stages> made_;
-  /// Of ops without results: where they run.
-  llvm::DenseMap<mlir::Operation *, Stages> effects_;
+  /// Where ops run: those without results at first, in the end all but Read ones.
+  llvm::DenseMap<mlir::Operation *, Stages> runs_;
 };
 
 /// The stages of the group that a sum over stages is over.

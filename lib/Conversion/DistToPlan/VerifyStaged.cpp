@@ -317,7 +317,8 @@ struct VerifyStagedPass : impl::VerifyStagedBase<VerifyStagedPass> {
       return signalPassFailure();
     }
     if (failed(Checker(getOperation(), mesh.getValue()).check()))
-      signalPassFailure();
+      return signalPassFailure();
+    markAllAnalysesPreserved();
   }
 };
 } // namespace

@@ -88,6 +88,43 @@ TEST(HappensBefore, EventsCarryWhatTheyWaitedFor) {
   EXPECT_TRUE(order.before(0, 2));
 }
 
+TEST(Conflicts, AreTheItemsThatNoOrderKeepsApart) {
+  std::mt19937 random(11);
+  for (int n = 0; n < 200; ++n) {
+    constexpr int32_t kSteps = 30;
+    std::vector<Step> steps;
+    int32_t events = 0;
+    for (int32_t i = 0; i < kSteps; ++i) {
+      Step step{static_cast<int32_t>(random() % 3), {}, -1};
+      if (events > 0 && random() % 2)
+        step.waits.push_back(static_cast<int32_t>(random() % events));
+      if (random() % 2)
+        step.record = events++;
+      steps.push_back(step);
+    }
+    HappensBefore order(steps);
+    std::vector<Item> items;
+    for (int i = 0; i < 40; ++i) {
+      Item item{static_cast<int64_t>(random() % 3), static_cast<int32_t>(random() % kSteps), {}};
+      for (int32_t later = item.first + 1; later < kSteps; ++later)
+        if (order.before(item.first, later) && random() % 4 == 0)
+          item.accesses.push_back(later);
+      items.push_back(item);
+    }
+    // By the definition, pair by pair: neither is done with before the other begins.
+    auto isDone = [&](const Item &a, const Item &b) {
+      return order.before(a.first, b.first) && std::all_of(a.accesses.begin(), a.accesses.end(),
+                                                           [&](int32_t step) { return order.before(step, b.first); });
+    };
+    Conflicts conflicts(order, items);
+    for (size_t a = 0; a < items.size(); ++a)
+      for (size_t b = 0; b < items.size(); ++b)
+        EXPECT_EQ(conflicts(a, b), a != b && items[a].bytes > 0 && items[b].bytes > 0 && !isDone(items[a], items[b]) &&
+                                       !isDone(items[b], items[a]))
+            << "case " << n << ", items " << a << " and " << b;
+  }
+}
+
 TEST(Layout, SharesBytesOfDeadItems) {
   std::vector<Item> items{{100, 0, {0, 1}}, {100, 2, {3}}};
   Layout layout = layOut(inOrder(4), items, kAlignment);

@@ -274,6 +274,18 @@ TEST(VerifyPipeline, ReceivedBeforeItIsRead) {
                                "the schedule has written before"));
 }
 
+TEST(VerifyPipeline, AFaultOfBuffersThatAreUsedAlikeNamesEach) {
+  std::string text = findingsAfter(
+      [](Plan &plan) {
+        std::vector<ScheduleEntry> &schedule = plan.stages[0].schedule;
+        std::rotate(schedule.begin(), schedule.end() - 1, schedule.end());
+      },
+      {.pp = 1});
+  for (const char *name : {"w1.grad", "w2.grad", "w3.grad"})
+    EXPECT_THAT(text, HasSubstr(std::string("reads buffer ") + name +
+                                " in the update, which nothing in the schedule has written before"));
+}
+
 TEST(VerifyPipeline, SentOnlyAfterItIsWritten) {
   std::string found = findingsAfter([](Plan &p) { std::swap(p.stages[0].schedule[0], p.stages[0].schedule[1]); });
   EXPECT_THAT(found, HasSubstr("stage 0, schedule entry 0 (exchange), send to stage 1 of micro-batch 0: reads buffer "

@@ -216,26 +216,25 @@ LogicalResult AccumulateOp::verify() {
   Type found = cast<RankedTensorType>(getResult().getType()).getElementType();
   if (found != expected)
     return emitOpError() << "expected a result with elements of type " << expected << ", found " << found;
-  for (Value input : getInputs()) {
+  auto shardings = requirePair(*this, getInputs().front(), getResult(), /*sameElement=*/false);
+  if (failed(shardings))
+    return failure();
+  TensorSharding whole = shardings->from;
+  if (shardings->mesh.has(sharding::kMicroBatchAxis)) {
+    sharding::PartialAxis time{shardings->mesh.axis(sharding::kMicroBatchAxis), sharding::ReduceKind::Sum};
+    auto it = llvm::find(whole.partial, time);
+    if (it == whole.partial.end())
+      return emitOpError() << "expected operands that are partial(sum) over \"" << sharding::kMicroBatchAxis
+                           << "\", found " << sharding::toString(whole, &shardings->mesh);
+    whole.partial.erase(it);
+  }
+  if (whole != shardings->to)
+    return emitOpError() << "expected a result with sharding " << sharding::toString(whole, &shardings->mesh)
+                         << ", found " << sharding::toString(shardings->to, &shardings->mesh);
+  for (Value input : getInputs())
     if (input.getType() != getInputs().front().getType())
       return emitOpError() << "expected operands of one type, found " << getInputs().front().getType() << " and "
                            << input.getType();
-    auto shardings = requirePair(*this, input, getResult(), /*sameElement=*/false);
-    if (failed(shardings))
-      return failure();
-    TensorSharding whole = shardings->from;
-    if (shardings->mesh.has(sharding::kMicroBatchAxis)) {
-      sharding::PartialAxis time{shardings->mesh.axis(sharding::kMicroBatchAxis), sharding::ReduceKind::Sum};
-      auto it = llvm::find(whole.partial, time);
-      if (it == whole.partial.end())
-        return emitOpError() << "expected operands that are partial(sum) over \"" << sharding::kMicroBatchAxis
-                             << "\", found " << sharding::toString(whole, &shardings->mesh);
-      whole.partial.erase(it);
-    }
-    if (whole != shardings->to)
-      return emitOpError() << "expected a result with sharding " << sharding::toString(whole, &shardings->mesh)
-                           << ", found " << sharding::toString(shardings->to, &shardings->mesh);
-  }
   return success();
 }
 

@@ -165,7 +165,7 @@ namespace {
 struct DistLowerRing : dist::impl::DistLowerRingBase<DistLowerRing> {
   using DistLowerRingBase::DistLowerRingBase;
 
-  LogicalResult lower(ShardingRuleOpInterface op, const sharding::Mesh &mesh) {
+  LogicalResult lower(ShardingRuleOpInterface op, const sharding::Mesh &mesh, bool &changed) {
     if (op->hasAttr(DistDialect::getRingStepAttrName()))
       return success();
     auto placed = PlacedOp::get(op, mesh);
@@ -186,21 +186,25 @@ struct DistLowerRing : dist::impl::DistLowerRingBase<DistLowerRing> {
     if (failed(ring.check()))
       return failure();
     ring.unroll();
+    changed = true;
     return success();
   }
 
   void runOnOperation() override {
     MeshAttr meshAttr = getMesh(getOperation());
     if (!meshAttr)
-      return; // One rank: nothing is split.
+      return markAllAnalysesPreserved(); // One rank: nothing is split.
     std::vector<ShardingRuleOpInterface> ops;
     getOperation().walk([&](ShardingRuleOpInterface op) {
       if (op->hasAttr(DistDialect::getPlacementAttrName()))
         ops.push_back(op);
     });
+    bool changed = false;
     for (ShardingRuleOpInterface op : ops)
-      if (failed(lower(op, meshAttr.getValue())))
+      if (failed(lower(op, meshAttr.getValue(), changed)))
         return signalPassFailure();
+    if (!changed)
+      markAllAnalysesPreserved();
   }
 };
 

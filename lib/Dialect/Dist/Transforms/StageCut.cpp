@@ -111,6 +111,27 @@ static llvm::SetVector<Operation *> findSources(Operation *op) {
   return sources;
 }
 
+/// For every op of the step the parameters that reach it through anything but calls. One walk, because what reaches an
+/// update includes the norm of all gradients.
+static llvm::DenseMap<Operation *, SmallVector<ParameterUseOpInterface>> findParameters(func::FuncOp step) {
+  llvm::DenseMap<Operation *, SmallVector<ParameterUseOpInterface>> reaching;
+  for (Operation &op : step.getBody().front()) {
+    llvm::SetVector<ParameterUseOpInterface> found;
+    for (Value operand : op.getOperands()) {
+      Operation *source = operand.getDefiningOp();
+      if (!source || isa<func::CallOp>(source))
+        continue;
+      if (auto use = dyn_cast<ParameterUseOpInterface>(source); use && source->getNumOperands() == 0)
+        found.insert(use);
+      else if (auto known = reaching.find(source); known != reaching.end())
+        found.insert(known->second.begin(), known->second.end());
+    }
+    if (!found.empty())
+      reaching[&op] = found.takeVector();
+  }
+  return reaching;
+}
+
 llvm::MapVector<StringRef, std::set<int64_t>> dist::parameterStages(ArrayRef<BlockCall> calls) {
   llvm::MapVector<StringRef, std::set<int64_t>> stages;
   for (const BlockCall &call : calls) {
@@ -251,6 +272,7 @@ LogicalResult dist::verifyStages(func::FuncOp step, const sharding::Mesh &mesh) 
       return step.emitOpError() << "has no forward call of stage " << stage << ", expected every one of the " << stages
                                 << " stages to have one";
   llvm::MapVector<StringRef, std::set<int64_t>> uses = parameterStages(*calls);
+  auto parameters = findParameters(step);
   for (auto [index, call] : llvm::enumerate(*calls)) {
     if (call.role == CallRole::Forward) {
       if (failed(verifyFlow(call)))
@@ -264,9 +286,8 @@ LogicalResult dist::verifyStages(func::FuncOp step, const sharding::Mesh &mesh) 
                                      << expected;
       continue;
     }
-    for (Operation *source : findSources(call.op)) {
-      auto use = dyn_cast<ParameterUseOpInterface>(source);
-      auto found = use ? uses.find(use.getParameter()) : uses.end();
+    for (ParameterUseOpInterface use : parameters.lookup(call.op)) {
+      auto found = uses.find(use.getParameter());
       if (found != uses.end() && stageOf(call.op) != *found->second.begin())
         return call.op.emitOpError() << "runs in stage " << stageOf(call.op)
                                      << ", the first stage that uses parameter @" << use.getParameter() << " is "

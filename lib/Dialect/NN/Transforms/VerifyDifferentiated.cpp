@@ -28,7 +28,8 @@ namespace {
 struct VerifyPass : nn::impl::VerifyDifferentiatedBase<VerifyPass> {
   void runOnOperation() override {
     if (failed(verifyModule()) || failed(verifyStep()) || failed(verifyParameters()))
-      signalPassFailure();
+      return signalPassFailure();
+    markAllAnalysesPreserved();
   }
 
 private:

@@ -51,7 +51,12 @@ struct VerifyTensors : nn::impl::VerifyTensorsBase<VerifyTensors> {
       return WalkResult::interrupt();
     });
     WalkResult result = getOperation().walk([&](Operation *op) {
-      bool bad = walker.walk(op->getAttrDictionary()).wasInterrupted();
+      bool bad = walker.walk(op->getDiscardableAttrDictionary()).wasInterrupted();
+      // One by one: a dictionary of them would be made for every op.
+      NamedAttrList inherent;
+      op->getName().populateInherentAttrs(op, inherent);
+      for (NamedAttribute attribute : inherent)
+        bad |= walker.walk(attribute.getValue()).wasInterrupted();
       for (Type type : op->getResultTypes())
         bad |= walker.walk(type).wasInterrupted();
       for (Region &region : op->getRegions())
@@ -64,7 +69,8 @@ struct VerifyTensors : nn::impl::VerifyTensorsBase<VerifyTensors> {
       return WalkResult::interrupt();
     });
     if (result.wasInterrupted())
-      signalPassFailure();
+      return signalPassFailure();
+    markAllAnalysesPreserved();
   }
 };
 

@@ -136,6 +136,7 @@ LogicalResult ChannelOp::verifySymbolUses(SymbolTableCollection &symbols) {
 
 SmallVector<ScheduleOp::Entry> ScheduleOp::getSchedule() {
   SmallVector<Entry> schedule;
+  schedule.reserve(getEntries().size());
   ArrayRef<int32_t> rest = getMicroBatches();
   for (Attribute attr : getEntries()) {
     Entry &entry = schedule.emplace_back();
@@ -174,12 +175,14 @@ LogicalResult ScheduleOp::verifySymbolUses(SymbolTableCollection &symbols) { // 
                            << " of stage " << found.getStage();
     return success();
   };
+  llvm::DenseSet<StringAttr> programs, channels; // Each comes once per micro-batch.
   for (const Entry &entry : getSchedule()) {
-    if (entry.program &&
+    if (entry.program && programs.insert(entry.program).second &&
         failed(check(entry.program, symbols.lookupNearestSymbolFrom<ProgramOp>(*this, entry.program), "program")))
       return failure();
     for (StringAttr channel : entry.channels)
-      if (failed(check(channel, symbols.lookupNearestSymbolFrom<ChannelOp>(*this, channel), "channel")))
+      if (channels.insert(channel).second &&
+          failed(check(channel, symbols.lookupNearestSymbolFrom<ChannelOp>(*this, channel), "channel")))
         return failure();
   }
   return success();

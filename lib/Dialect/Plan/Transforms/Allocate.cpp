@@ -13,6 +13,7 @@
 #include "modelpar/Dialect/Plan/Transforms/Passes.h"
 #include "modelpar/Memory/Layout.h"
 
+#include <array>
 #include <map>
 
 namespace modelpar::plan {
@@ -147,9 +148,10 @@ StringRef partName(BufferKind kind) {
   llvm_unreachable("all kinds are listed");
 }
 
-/// One stage: what its programs need at most.
+/// One stage: what its programs need at most, and its buffers by kind.
 struct StageNeeds {
   int64_t transient = 0, scratch = 0;
+  std::array<SmallVector<BufferOp>, getMaxEnumValForBufferKind() + 1> buffers = {};
 };
 
 struct PlanAllocatePass : impl::PlanAllocateBase<PlanAllocatePass> {
@@ -174,20 +176,21 @@ struct PlanAllocatePass : impl::PlanAllocateBase<PlanAllocatePass> {
       needs.transient = std::max(needs.transient, frame->bytes);
       needs.scratch = std::max(needs.scratch, frame->largestScratch);
     }
-    for (auto [stage, needs] : stages)
+    for (auto buffer : module.getOps<BufferOp>())
+      if (auto stage = stages.find(buffer.getStage()); stage != stages.end())
+        stage->second.buffers[static_cast<size_t>(buffer.getKind())].push_back(buffer);
+    for (auto &[stage, needs] : stages)
       layOutArena(module, builder, stage, needs);
   }
 
 private:
-  void layOutArena(ModuleOp module, OpBuilder &builder, uint32_t stage, StageNeeds needs) {
+  void layOutArena(ModuleOp module, OpBuilder &builder, uint32_t stage, const StageNeeds &needs) {
     int64_t offset = 0;
     SmallVector<StringRef> names;
     SmallVector<int64_t> bytes;
     for (uint32_t kind = 0; kind <= getMaxEnumValForBufferKind(); ++kind) {
       int64_t start = offset;
-      for (auto buffer : module.getOps<BufferOp>()) {
-        if (buffer.getStage() != stage || buffer.getKind() != static_cast<BufferKind>(kind))
-          continue;
+      for (BufferOp buffer : needs.buffers[kind]) {
         int64_t stride = memory::alignTo(static_cast<int64_t>(buffer.getBytes()), kAlignment);
         buffer.setOffsetAttr(builder.getI64IntegerAttr(offset));
         buffer.setStride(buffer.getSlots() > 1 ? static_cast<uint64_t>(stride) : 0);

@@ -28,6 +28,7 @@ namespace {
 
 struct StagePrograms {
   ProgramOp forward, backward, update;
+  SmallVector<BufferOp> perMicroBatch; ///< Buffers with slots.
   /// By direction and peer.
   std::map<std::pair<Direction, int64_t>, ChannelOp> channels;
 
@@ -47,7 +48,7 @@ private:
   FailureOr<Stages> collect(ModuleOp module);
   LogicalResult collectChannels(ModuleOp module, Stages &stages);
   ScheduleOp write(OpBuilder &builder, uint32_t index, const StagePrograms &stage, ArrayRef<schedule::Entry> entries);
-  void giveSlots(ModuleOp module, ScheduleOp schedule);
+  void giveSlots(StagePrograms &stage, ScheduleOp schedule);
   LogicalResult run(ModuleOp module);
 };
 
@@ -108,6 +109,10 @@ FailureOr<PlanSchedulePass::Stages> PlanSchedulePass::collect(ModuleOp module) {
   }
   if (failed(collectChannels(module, stages)))
     return failure();
+  for (auto buffer : module.getOps<BufferOp>())
+    if (buffer.getPerMicroBatch())
+      if (auto stage = stages.find(buffer.getStage()); stage != stages.end())
+        stage->second.perMicroBatch.push_back(buffer);
   return stages;
 }
 
@@ -163,46 +168,61 @@ ScheduleOp PlanSchedulePass::write(OpBuilder &builder, uint32_t index, const Sta
                             builder.getDenseI32ArrayAttr(on));
 }
 
+/// An entry of the schedule at which a program or a channel uses its buffers of a micro-batch.
+struct Touch {
+  unsigned user = 0; ///< A bit for each program and channel of the stage: at most three and four.
+  int32_t microBatch = 0;
+  size_t position = 0;
+};
+
 /// A buffer is in use from the first entry in which one of its users touches its micro-batch to the last, exchanges
 /// among them.
-static std::vector<Lifetime> lifetimes(ScheduleOp schedule, const std::set<StringRef> &users) {
+static std::vector<Lifetime> lifetimes(ArrayRef<Touch> touches, unsigned users) {
   std::vector<Lifetime> all;
   llvm::DenseMap<int32_t, size_t> indices; // By micro-batch.
-  for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
-    auto touch = [&, position = position](StringAttr user, int32_t microBatch) {
-      if (!users.count(user.getValue()))
-        return;
-      auto [it, isNew] = indices.try_emplace(microBatch, all.size());
-      if (isNew)
-        all.push_back({position, position, microBatch});
-      all[it->second].last = position;
-    };
-    if (entry.program)
-      touch(entry.program, entry.microBatches.front());
-    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
-      touch(channel, microBatch);
+  for (const Touch &touch : touches) {
+    if (!(touch.user & users))
+      continue;
+    auto [it, isNew] = indices.try_emplace(touch.microBatch, all.size());
+    if (isNew)
+      all.push_back({touch.position, touch.position, touch.microBatch});
+    all[it->second].last = touch.position;
   }
   return all;
 }
 
-void PlanSchedulePass::giveSlots(ModuleOp module, ScheduleOp schedule) {
-  // Programs and channels by buffer. Buffers of the same users live alike, and most have few users.
-  llvm::DenseMap<StringAttr, std::set<StringRef>> users;
-  for (auto program : module.getOps<ProgramOp>())
-    if (program.getStage() == schedule.getStage())
-      for (auto use : program.getOps<UseOp>())
-        users[use.getBufferAttr().getAttr()].insert(program.getSymName());
-  for (auto channel : module.getOps<ChannelOp>())
-    if (channel.getStage() == schedule.getStage())
-      for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
-        users[buffer.getAttr()].insert(channel.getSymName());
-  std::map<std::set<StringRef>, uint32_t> slots;
-  for (auto buffer : module.getOps<BufferOp>()) {
-    if (buffer.getStage() != schedule.getStage() || !buffer.getPerMicroBatch())
-      continue;
-    auto [it, isNew] = slots.try_emplace(users[buffer.getSymNameAttr()], 1);
+void PlanSchedulePass::giveSlots(StagePrograms &stage, ScheduleOp schedule) {
+  llvm::DenseMap<StringAttr, unsigned> users; // By buffer.
+  for (BufferOp buffer : stage.perMicroBatch)
+    users[buffer.getSymNameAttr()] = 0;
+  llvm::DenseMap<StringAttr, unsigned> bits; // By program or channel.
+  auto addUser = [&](StringAttr user, FlatSymbolRefAttr buffer) {
+    if (auto found = users.find(buffer.getAttr()); found != users.end())
+      found->second |= bits.lookup(user);
+  };
+  for (ProgramOp program : {stage.forward, stage.backward, stage.update}) {
+    bits.try_emplace(program.getSymNameAttr(), 1u << bits.size());
+    for (auto use : program.getOps<UseOp>())
+      addUser(program.getSymNameAttr(), use.getBufferAttr());
+  }
+  for (auto &[key, channel] : stage.channels) {
+    bits.try_emplace(channel.getSymNameAttr(), 1u << bits.size());
+    for (auto buffer : channel.getBuffers().getAsRange<FlatSymbolRefAttr>())
+      addUser(channel.getSymNameAttr(), buffer);
+  }
+  std::vector<Touch> touches;
+  for (auto [position, entry] : llvm::enumerate(schedule.getSchedule())) {
+    if (entry.program)
+      touches.push_back({bits.lookup(entry.program), entry.microBatches.front(), position});
+    for (auto [channel, microBatch] : llvm::zip(entry.channels, entry.microBatches))
+      touches.push_back({bits.lookup(channel), microBatch, position});
+  }
+  // Buffers of the same users live alike.
+  std::map<unsigned, uint32_t> slots;
+  for (BufferOp buffer : stage.perMicroBatch) {
+    auto [it, isNew] = slots.try_emplace(users.lookup(buffer.getSymNameAttr()), 1);
     if (isNew)
-      it->second = slotsFor(lifetimes(schedule, it->first));
+      it->second = slotsFor(lifetimes(touches, it->first));
     buffer.setSlots(it->second);
   }
 }
@@ -233,7 +253,7 @@ LogicalResult PlanSchedulePass::run(ModuleOp module) {
 
   OpBuilder builder = OpBuilder::atBlockEnd(module.getBody());
   for (auto &[index, stage] : *stages)
-    giveSlots(module, write(builder, index, stage, entries[index]));
+    giveSlots(stage, write(builder, index, stage, entries[index]));
   return success();
 }
 

@@ -239,7 +239,8 @@ namespace {
 struct VerifyScheduledPass : impl::VerifyScheduledBase<VerifyScheduledPass> {
   void runOnOperation() override {
     if (failed(Checker(getOperation()).check()))
-      signalPassFailure();
+      return signalPassFailure();
+    markAllAnalysesPreserved();
   }
 };
 } // namespace
