@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace modelpar::costmodel {
 
@@ -41,6 +42,7 @@ namespace {
 struct BodyCost {
   double seconds = 0, compute = 0, communication = 0, flops = 0;
   std::map<std::string, double> sent;
+  std::set<int32_t> streams; ///< That it uses, its calls included.
 
   void add(const BodyCost &other) {
     compute += other.compute;
@@ -167,7 +169,8 @@ private:
     return blocks_[block];
   }
 
-  /// Streams run beside each other, ordered by events alone; a body starts with all streams free and ends when all are.
+  /// Streams run beside each other, ordered by events alone. A call holds those streams that the callee uses, from when
+  /// stream 0 comes to it until all of them are done; the others run on.
   BodyCost bodyCost(const Body &body) {
     BodyCost cost;
     std::map<int32_t, double> streams;
@@ -177,12 +180,14 @@ private:
       for (int32_t event : i.waits)
         now = std::max(now, events[event]);
       if (i.kind == Instruction::Kind::Call) {
-        // The callee's fork and join cover all streams.
         const BodyCost &callee = blockCost(i.block);
         cost.add(callee);
         double end = now + callee.seconds;
-        for (auto &[stream, time] : streams)
-          time = std::max(time, end);
+        for (int32_t stream : callee.streams)
+          end = std::max(end, streams[stream]);
+        now = end;
+        for (int32_t stream : callee.streams)
+          streams[stream] = end;
       } else if (i.kind == Instruction::Kind::Collective) {
         now += collective(body, i, cost);
       } else if (i.kind != Instruction::Kind::Wait) {
@@ -191,8 +196,10 @@ private:
       if (i.record >= 0)
         events[i.record] = now;
     }
-    for (const auto &[stream, time] : streams)
+    for (const auto &[stream, time] : streams) {
       cost.seconds = std::max(cost.seconds, time);
+      cost.streams.insert(stream);
+    }
     return cost;
   }
 

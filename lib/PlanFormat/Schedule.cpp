@@ -140,9 +140,11 @@ private:
   void read(const ScheduleEntry &entry, BufferId id, const ProgramEffects::BufferUse &use) {
     const Buffer &buffer = stage_.buffers[id];
     // What is there before the step: parameters, states, and the scalars that the runtime fills in.
-    if (use.read == Use::None || buffer.kind == Buffer::Kind::Parameter ||
-        buffer.kind == Buffer::Kind::OptimizerState || buffer.kind == Buffer::Kind::Scalars)
+    if (use.read == Use::None)
       return;
+    if (buffer.kind == Buffer::Kind::Parameter || buffer.kind == Buffer::Kind::OptimizerState ||
+        buffer.kind == Buffer::Kind::Scalars)
+      return readAs(buffer, use, buffer.type);
     const Slot &held = slot(id, entry.microBatch);
     if (use.read == Use::Sum || use.read == Use::Add) {
       checkIntermediate(buffer, use, held);
@@ -166,6 +168,8 @@ private:
     if (!begins && held.content != Slot::Content::Sum)
       findings_.add(use.reader, "adds to buffer " + buffer.name + " on micro-batch " +
                                     std::to_string(entry.microBatch) + ", which micro-batch 0 has not begun");
+    if (!begins)
+      readAs(buffer, use, held.type);
   }
 
   /// Content of the slot of a micro-batch, read by a program or sent. `run` is " on micro-batch 3" or " in the update".
@@ -184,21 +188,14 @@ private:
       findings_.add(use.reader, "reads buffer " + buffer.name + run + ", whose slot holds micro-batch " +
                                     std::to_string(held.microBatch) + " (" + std::to_string(buffer.slots) + " slots)");
     else
-      readAs(buffer, use, held);
-  }
-
-  /// What a value is partial over, the time axis aside: micro-batches are counted.
-  std::vector<sharding::PartialAxis> partialOf(TypeId type) const {
-    std::vector<sharding::PartialAxis> partial = plan_.types[type].sharding.partial;
-    std::erase_if(partial, [](const sharding::PartialAxis &p) { return p.axis.name == sharding::kMicroBatchAxis; });
-    return partial;
+      readAs(buffer, use, held.type);
   }
 
   /// A buffer is read as what it was left as: a sum that was left partial is not whole because its reader says so.
-  void readAs(const Buffer &buffer, const ProgramEffects::BufferUse &use, const Slot &held) {
-    if (use.readAs >= 0 && held.type >= 0 && partialOf(use.readAs) != partialOf(held.type))
+  void readAs(const Buffer &buffer, const ProgramEffects::BufferUse &use, TypeId left) {
+    if (use.readAs >= 0 && left >= 0 && plan_.types[use.readAs].sharding.partial != plan_.types[left].sharding.partial)
       findings_.add(use.reader, "reads buffer " + buffer.name + " as " + describe(plan_.types[use.readAs]) +
-                                    ", but it was left as " + describe(plan_.types[held.type]) +
+                                    ", but it was left as " + describe(plan_.types[left]) +
                                     ": a reduction is missing or misplaced");
   }
 
