@@ -128,6 +128,7 @@ std::vector<Contract> makeTable() {
       {"mul", {"T:*0", "T:*1"}, {"T:*"}},
       {"reduce_sum", {"T:*&0"}, {"T:&"}, rows},
       {"sum", {"T:*0"}, {"T:*"}, none, {}, true},
+      {"sum", {}, {"T:*"}}, // Of nothing: what a stage without parameters adds to the norm.
       {"unpack", {"T:?0"}, {}, none, {dim}, false, unpack},
       {"pack", {"T:?0"}, {"T:?"}, none, {dim}, true, pack},
       {"slice", {"?:?0"}, {"?:?"}, none, {}, false, slice},
@@ -141,7 +142,7 @@ std::vector<Contract> makeTable() {
        {{"rate", Type::Real, false, 0, std::nextafter(1.0, 0.0)}, {"key", Type::Integer}}},
       // Layers.
       {"embedding", {"I:*", "T:vh0"}, {"T:*h"}, vocabulary},
-      {"embedding_grad", {"T:*h0", "I:*"}, {"T:vh"}, rows},
+      {"embedding_grad", {"T:*h0", "I:*"}, {"T:vh"}, rows, {{"padding_row", Type::Integer, true, 0, 1e15}}},
       {"layer_norm", {"T:*h", "T:h", "T:h"}, {"T:*h", "S:*", "S:*"}, width, {epsilon}},
       {"layer_norm_input_grad", {"T:*h0", "T:*h", "T:h", "S:*", "S:*"}, {"T:*h"}, width},
       {"layer_norm_weight_grad", {"T:*h0", "T:*h", "S:*", "S:*"}, {"T:h", "T:h"}, rows},

@@ -183,8 +183,8 @@ private:
       const Partials partial = reduced(*first, letter, output.pattern.kind);
       for (const Operand &other : inputs_) // Dimensions with a letter are split alike, shapes of their own need not be.
         if (letter == kOwnShape && reduced(other, letter, output.pattern.kind) != partial)
-          return other.name + " has type " + describe(*other.type) + ", " + first->name + " " + describe(*first->type) +
-                 ": expected both split over the same axes, they make one sum";
+          return other.name + " has type " + describe(*other.type) + ", " + first->name + " has type " +
+                 describe(*first->type) + ": expected both split over the same axes, they make one sum";
       if (!partial.empty())
         why += (why.empty() ? "" : " and ") + first->name + " is split along what is reduced";
       expected.insert(expected.end(), partial.begin(), partial.end());
@@ -193,7 +193,7 @@ private:
       why += std::string(why.empty() ? "" : " and ") + "an input is partial";
     expected = joined(std::move(expected));
     const Partials found = joined(output.type->sharding.partial);
-    if (found == expected || isSumOfStages(found, expected))
+    if (found == expected || isSumOfStages(found, expected) || isSumOfNothing(found))
       return "";
     return output.name + " has type " + describe(*output.type) + ", expected it " + toText(expected) + ": " +
            (why.empty() ? "no input is partial, or split along what is reduced" : why);
@@ -208,6 +208,12 @@ private:
       return false;
     std::erase_if(found, isStage);
     return found == expected;
+  }
+
+  /// Zeros, of which any number may be summed.
+  bool isSumOfNothing(const Partials &found) const {
+    return inputs_.empty() && std::all_of(found.begin(), found.end(),
+                                          [](const PartialAxis &entry) { return entry.kind == ReduceKind::Sum; });
   }
 
   const std::vector<Operand> &inputs_, &outputs_;
