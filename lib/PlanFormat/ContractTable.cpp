@@ -121,13 +121,13 @@ std::vector<Contract> makeTable() {
   using Type = AttributeContract::Type;
   const AttributeContract epsilon{"epsilon", Type::Real, false, 0, 1e30}, decay{"weight_decay", Type::Bool},
       kind{"kind", Type::Text}, dim{"dim", Type::Integer, false, 0, 7};
-  const Letters none, rows{"*"}, width{"", "h"}, vocabulary{"v"};
+  const Letters none, rows{"*"}, width{"", "h"}, vocabulary{"v"}, overStages{"", "", "", true};
   std::vector<Contract> all = {
       // Linear. (The letters of a matmul are its subscripts.)
       {"add", {"T:*&0", "T:&0"}, {"T:*&"}},
       {"mul", {"T:*0", "T:*1"}, {"T:*"}},
       {"reduce_sum", {"T:*&0"}, {"T:&"}, rows},
-      {"sum", {"T:*0"}, {"T:*"}, none, {}, true},
+      {"sum", {"T:*0"}, {"T:*"}, overStages, {}, true},
       {"sum", {}, {"T:*"}}, // Of nothing: what a stage without parameters adds to the norm.
       {"unpack", {"T:?0"}, {}, none, {dim}, false, unpack},
       {"pack", {"T:?0"}, {"T:?"}, none, {dim}, true, pack},

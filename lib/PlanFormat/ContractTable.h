@@ -47,6 +47,8 @@ struct Letters {
   /// Empty, or the letter of parts that go round a ring, and the one whose axes its ranks share: over axes on both,
   /// nothing is partial.
   std::string_view streamed = {};
+  /// The outputs may be what a stage adds to a sum over stages, which hold different values, never parts of one.
+  bool overStages = false;
 };
 
 struct Contract {

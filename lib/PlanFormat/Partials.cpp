@@ -199,12 +199,11 @@ private:
            (why.empty() ? "no input is partial, or split along what is reduced" : why);
   }
 
-  /// Stages hold different values, never parts of one: what a stage has may be its contribution to a sum over stages.
-  static bool isSumOfStages(Partials found, const Partials &expected) {
+  bool isSumOfStages(Partials found, const Partials &expected) const {
     auto isStage = [](const PartialAxis &entry) {
       return entry.axis.name == sharding::kStageAxis && entry.kind == ReduceKind::Sum;
     };
-    if (std::any_of(expected.begin(), expected.end(), isStage))
+    if (!letters_.overStages || std::any_of(expected.begin(), expected.end(), isStage))
       return false;
     std::erase_if(found, isStage);
     return found == expected;

@@ -111,7 +111,8 @@ TEST(PlanVerifier, ACollectiveOverAnotherAxisIsSeen) {
 }
 
 /// Every value in turn with other partial axes: each one dropped or of another kind, and each axis of the mesh that the
-/// type has no use for added. Returns the number of changes that the verifier did not see.
+/// type has no use for added. (Where sums follow each other, any of them may begin the sum over stages.) Returns the
+/// number of changes that the verifier did not see.
 int unseenPartials(Plan &plan, int &changes) {
   int unseen = 0;
   auto tryType = [&](Body &body, planformat::Value &value, planformat::TensorType type) {
@@ -129,13 +130,17 @@ int unseenPartials(Plan &plan, int &changes) {
     value.type = kept;
   };
   forEachBody(plan, [&](Body &body) {
-    std::vector<bool> used(body.values.size(), false);
-    for (const Instruction &instruction : body.instructions)
+    std::vector<bool> used(body.values.size(), false), summed = used;
+    for (const Instruction &instruction : body.instructions) {
+      for (planformat::ValueId id : instruction.outputs)
+        summed[static_cast<size_t>(id)] = instruction.op == "sum";
       for (const auto *list : {&instruction.inputs, &instruction.outputs})
         for (planformat::ValueId id : *list)
           used[static_cast<size_t>(id)] = true;
+    }
     for (planformat::Value &value : body.values) {
-      if (!used[static_cast<size_t>(&value - body.values.data())])
+      const auto id = static_cast<size_t>(&value - body.values.data());
+      if (!used[id])
         continue; // A workspace.
       const planformat::TensorType type = plan.types[static_cast<size_t>(value.type)];
       for (size_t p = 0; p < type.sharding.partial.size(); ++p) {
@@ -148,6 +153,8 @@ int unseenPartials(Plan &plan, int &changes) {
       for (const sharding::MeshAxis &axis : plan.mesh.axes()) {
         planformat::TensorType other = type;
         other.sharding.partial.push_back({plan.mesh.axis(axis.name)});
+        if (summed[id] && axis.name == sharding::kStageAxis)
+          continue;
         if (!sharding::validate(plan.mesh, other.shape, other.sharding))
           tryType(body, value, other);
       }

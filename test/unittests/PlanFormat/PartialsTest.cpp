@@ -290,6 +290,8 @@ TEST(Partials, SumsOverStages) {
   EXPECT_EQ(errorOf("sum", {}, {partial(partial(kScalar, "pp"), "tp")}), "");
   EXPECT_THAT(errorOf("sum", {kScalar}, {partial(kScalar, "pp", ReduceKind::Max)}), HasSubstr("expected it whole"));
   EXPECT_THAT(errorOf("sum", {}, {partial(kScalar, "tp", ReduceKind::Lse)}), HasSubstr("expected it whole"));
+  EXPECT_THAT(errorOf("sum_squares", {kScalar}, {partial(kScalar, "pp")}), HasSubstr("expected it whole"));
+  EXPECT_THAT(matmul(kRows, kWeight, partial(kProduct, "pp")), HasSubstr("expected it whole"));
   EXPECT_THAT(errorOf("sum", {partial(kScalar, "pp")}, {kScalar}), HasSubstr("expected it partial over pp (sum)"));
 }
 
