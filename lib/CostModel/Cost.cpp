@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace modelpar::costmodel {
 
@@ -41,6 +42,7 @@ namespace {
 struct BodyCost {
   double seconds = 0, compute = 0, communication = 0, flops = 0;
   std::map<std::string, double> sent;
+  std::set<int32_t> streams; ///< That it uses, its calls included.
 
   void add(const BodyCost &other) {
     compute += other.compute;
@@ -205,26 +207,26 @@ private:
     return blocks_[block];
   }
 
-  /// Streams run beside each other, ordered by events alone; a body starts where stream 0 is, on other streams after
-  /// what these still do, and ends when all that it uses have.
+  /// Streams run beside each other, ordered by events alone. A body starts where stream 0 is, on other streams after
+  /// what these still do, and ends when all that it uses have. A call holds the streams that the callee uses until
+  /// then; the others run on.
   BodyCost bodyCost(const Body &body, const Activation &call = {}) {
     BodyCost cost;
     std::map<int32_t, double> streams;
     std::vector<double> events(body.numEvents, 0);
-    double joined = 0; // The end of the last call.
     for (size_t index = 0; index < body.instructions.size(); ++index) {
       const Instruction &i = body.instructions[index];
-      auto [place, isNew] = streams.try_emplace(i.stream, joined);
+      auto [place, isNew] = streams.try_emplace(i.stream, 0.0);
       double &now = place->second;
       if (auto busy = call.busy.find(i.stream); isNew && busy != call.busy.end())
         now = std::max(now, busy->second);
       for (int32_t event : i.waits)
         now = std::max(now, events[event]);
       if (i.kind == Instruction::Kind::Call) {
-        // The callee's fork and join cover all streams.
-        joined = now + called(i, streams, now, call, cost);
-        for (auto &[stream, time] : streams)
-          time = std::max(time, joined);
+        const double end = now + called(i, streams, now, call, cost);
+        for (int32_t stream : blockCost(i.block).streams)
+          streams[stream] = end;
+        now = end;
       } else if (i.kind != Instruction::Kind::Wait) {
         double bytes = 0;
         const double seconds =
@@ -243,8 +245,10 @@ private:
       if (i.record >= 0)
         events[i.record] = now;
     }
-    for (const auto &[stream, time] : streams)
+    for (const auto &[stream, time] : streams) {
       cost.seconds = std::max(cost.seconds, time);
+      cost.streams.insert(stream);
+    }
     return cost;
   }
 

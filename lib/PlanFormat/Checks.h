@@ -63,8 +63,8 @@ struct ProgramEffects {
   struct BufferUse {
     Use read = Use::None;  ///< How content from before the program is used; the strongest of several.
     Use write = Use::None; ///< The same of writes.
-    std::string reader;    ///< The first instruction that reads it.
-    TypeId readAs = -1;    ///< Type of the value through which content from before is read (Plain).
+    std::string reader;    ///< The first instruction that reads it so.
+    TypeId readAs = -1;    ///< Type of a value through which content from before is read; all are partial alike.
     TypeId left = -1;      ///< Type of the last value written.
     /// The instruction that wrote it, when it is an alias: an intermediate result that no other program may read.
     std::string intermediate;

@@ -42,8 +42,6 @@ std::string rotaryFields(const Instruction &i, const Types &inputs, const Types 
   const int64_t width = inputs[0]->shape.back();
   if (width % 2 != 0)
     return "turns pairs of a last dimension of " + std::to_string(width) + ", expected an even number";
-  if (!inputs[0]->sharding.dims.back().empty())
-    return "turns pairs of a dimension that is split, expected it whole";
   const char *fields[] = {"factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings"};
   const auto count = std::count_if(std::begin(fields), std::end(fields),
                                    [&](const char *field) { return i.attributes.count(field) != 0; });
@@ -92,7 +90,8 @@ std::string slice(const Instruction &, const Types &inputs, const Types &outputs
   return "";
 }
 
-/// Attention with queries of four or five dimensions, with a mask for all samples, one each, or none.
+/// Attention with queries of four or five dimensions, with a mask for all samples, one each, or none. A mask is data,
+/// so keys cannot go round past it.
 void addAttention(std::vector<Contract> &all) {
   using Type = AttributeContract::Type;
   const std::vector<AttributeContract> attributes = {{"causal", Type::Bool},
@@ -102,8 +101,14 @@ void addAttention(std::vector<Contract> &all) {
   for (bool grouped : {false, true})
     for (std::string_view mask : {"", "S:st", "S:bst"}) {
       const std::string_view q = grouped ? "T:bsgrd" : "T:bsgd", lse = grouped ? "S:bsgr" : "S:bsg";
-      Contract forward{"attention", {q, "T:btgd", "T:btgd", "C:"}, {q, lse}, attributes};
-      Contract grad{"attention_grad", {q, q, "T:btgd", "T:btgd", q, lse, "C:"}, {q, "U:btgd", "U:btgd"}, attributes};
+      const std::string_view outGrad = grouped ? "T:bsgrd0" : "T:bsgd0";
+      const std::string_view whole = mask.empty() ? "d" : "dt", streamed = mask.empty() ? "ts" : "";
+      Contract forward{"attention", {q, "T:btgd", "T:btgd", "C:"}, {q, lse}, {"", whole, streamed}, attributes};
+      Contract grad{"attention_grad",
+                    {outGrad, q, "T:btgd", "T:btgd", q, lse, "C:"},
+                    {q, "U:btgd", "U:btgd"},
+                    {"sr", whole, streamed},
+                    attributes};
       for (Contract *each : {&forward, &grad}) {
         if (!mask.empty())
           each->inputs.push_back(mask);
@@ -116,35 +121,38 @@ std::vector<Contract> makeTable() {
   using Type = AttributeContract::Type;
   const AttributeContract epsilon{"epsilon", Type::Real, false, 0, 1e30}, decay{"weight_decay", Type::Bool},
       kind{"kind", Type::Text}, dim{"dim", Type::Integer, false, 0, 7};
+  const Letters none, rows{"*"}, width{"", "h"}, vocabulary{"v"}, overStages{"", "", "", true};
   std::vector<Contract> all = {
-      // Linear.
-      {"add", {"T:*&", "T:&"}, {"T:*&"}},
-      {"mul", {"T:*", "T:*"}, {"T:*"}},
-      {"reduce_sum", {"T:*&"}, {"T:&"}},
-      {"sum", {"T:*"}, {"T:*"}, {}, true},
+      // Linear. (The letters of a matmul are its subscripts.)
+      {"add", {"T:*&0", "T:&0"}, {"T:*&"}},
+      {"mul", {"T:*0", "T:*1"}, {"T:*"}},
+      {"reduce_sum", {"T:*&0"}, {"T:&"}, rows},
+      {"sum", {"T:*0"}, {"T:*"}, overStages, {}, true},
       {"sum", {}, {"T:*"}}, // Of nothing: what a stage without parameters adds to the norm.
-      {"unpack", {"T:?"}, {}, {dim}, false, unpack},
-      {"pack", {"T:?"}, {"T:?"}, {dim}, true, pack},
-      {"slice", {"?:?"}, {"?:?"}, {}, false, slice},
+      {"unpack", {"T:?0"}, {}, none, {dim}, false, unpack},
+      {"pack", {"T:?0"}, {"T:?"}, none, {dim}, true, pack},
+      {"slice", {"?:?0"}, {"?:?"}, none, {}, false, slice},
       // Element by element.
-      {"activation", {"T:*"}, {"T:*"}, {kind}, false, activationKind},
-      {"activation_grad", {"T:*", "T:*"}, {"T:*"}, {kind}, false, activationKind},
+      {"activation", {"T:*"}, {"T:*"}, none, {kind}, false, activationKind},
+      {"activation_grad", {"T:*0", "T:*"}, {"T:*"}, none, {kind}, false, activationKind},
       {"dropout",
-       {"T:*", "C:"},
+       {"T:*0", "C:"},
        {"T:*"},
+       none,
        {{"rate", Type::Real, false, 0, std::nextafter(1.0, 0.0)}, {"key", Type::Integer}}},
       // Layers.
-      {"embedding", {"I:*", "T:vh"}, {"T:*h"}},
-      {"embedding_grad", {"T:*h", "I:*"}, {"T:vh"}, {{"padding_row", Type::Integer, true, 0, 1e15}}},
-      {"layer_norm", {"T:*h", "T:h", "T:h"}, {"T:*h", "S:*", "S:*"}, {epsilon}},
-      {"layer_norm_input_grad", {"T:*h", "T:*h", "T:h", "S:*", "S:*"}, {"T:*h"}},
-      {"layer_norm_weight_grad", {"T:*h", "T:*h", "S:*", "S:*"}, {"T:h", "T:h"}},
-      {"rms_norm", {"T:*h", "T:h"}, {"T:*h", "S:*"}, {epsilon}},
-      {"rms_norm_input_grad", {"T:*h", "T:*h", "T:h", "S:*"}, {"T:*h"}},
-      {"rms_norm_weight_grad", {"T:*h", "T:*h", "S:*"}, {"T:h"}},
+      {"embedding", {"I:*", "T:vh0"}, {"T:*h"}, vocabulary},
+      {"embedding_grad", {"T:*h0", "I:*"}, {"T:vh"}, rows, {{"padding_row", Type::Integer, true, 0, 1e15}}},
+      {"layer_norm", {"T:*h", "T:h", "T:h"}, {"T:*h", "S:*", "S:*"}, width, {epsilon}},
+      {"layer_norm_input_grad", {"T:*h0", "T:*h", "T:h", "S:*", "S:*"}, {"T:*h"}, width},
+      {"layer_norm_weight_grad", {"T:*h0", "T:*h", "S:*", "S:*"}, {"T:h", "T:h"}, rows},
+      {"rms_norm", {"T:*h", "T:h"}, {"T:*h", "S:*"}, width, {epsilon}},
+      {"rms_norm_input_grad", {"T:*h0", "T:*h", "T:h", "S:*"}, {"T:*h"}, width},
+      {"rms_norm_weight_grad", {"T:*h0", "T:*h", "S:*"}, {"T:h"}, rows},
       {"rotary",
-       {"T:bs*d", "I:s"},
+       {"T:bs*d0", "I:s"},
        {"T:bs*d"},
+       {"", "d"},
        {{"theta", Type::Real, false, 1e-30, 1e30},
         {"inverse", Type::Bool},
         {"factor", Type::Real, true, 1, 1e30},
@@ -155,22 +163,37 @@ std::vector<Contract> makeTable() {
        rotaryFields},
       {"attention_merge", {"T:*d", "S:*", "T:*d", "S:*"}, {"T:*d", "S:*"}},
       // Losses.
-      {"softmax_stats", {"T:*v", "I:*"}, {"S:*", "S:*"}},
-      {"softmax_stats_grad", {"T:*v", "I:*", "S:*", "S:*", "S:*"}, {"T:*v"}},
-      {"token_loss", {"S:*", "S:*", "I:*", "C:"}, {"S:"}},
+      {"softmax_stats", {"T:*v", "I:*"}, {"S:*:lse", "S:*"}, vocabulary},
+      {"softmax_stats_grad", {"T:*v", "I:*", "S:*", "S:*0", "S:*0"}, {"T:*v"}},
+      {"token_loss", {"S:*", "S:*", "I:*", "C:"}, {"S:"}, rows},
       {"token_loss_grad", {"I:*", "C:"}, {"S:*", "S:*"}},
-      {"squared_error", {"T:*", "T:*"}, {"S:"}},
+      {"squared_error", {"T:*", "T:*"}, {"S:"}, rows},
       {"squared_error_grad", {"T:*", "T:*"}, {"T:*"}},
       // The update.
-      {"sum_squares", {"T:?"}, {"S:"}, {}, true},
+      {"sum_squares", {"T:?"}, {"S:"}, {"?"}, {}, true},
       {"clip_scale", {"S:", "C:"}, {"S:", "S:"}},
-      {"adamw", {"T:*", "T:*", "S:*", "S:*", "S:", "C:"}, {"T:*", "S:*", "S:*"}, {decay}},
-      {"sgd", {"T:*", "T:*", "S:", "C:"}, {"T:*"}, {decay}}};
+      {"adamw", {"T:*", "T:*", "S:*", "S:*", "S:", "C:"}, {"T:*", "S:*", "S:*"}, none, {decay}},
+      {"sgd", {"T:*", "T:*", "S:", "C:"}, {"T:*"}, none, {decay}}};
   addAttention(all);
   return all;
 }
 
 } // namespace
+
+Pattern parsePattern(std::string_view text) {
+  Pattern pattern;
+  pattern.elements = text[0];
+  pattern.dims = text.substr(2);
+  if (const size_t colon = pattern.dims.find(':'); colon != std::string_view::npos) {
+    pattern.kind = sharding::parseReduceKind(pattern.dims.substr(colon + 1)).value_or(pattern.kind);
+    pattern.dims = pattern.dims.substr(0, colon);
+  }
+  if (!pattern.dims.empty() && pattern.dims.back() >= '0' && pattern.dims.back() <= '9') {
+    pattern.linearGroup = pattern.dims.back() - '0';
+    pattern.dims.remove_suffix(1);
+  }
+  return pattern;
+}
 
 const std::vector<Contract> &contracts() {
   static const std::vector<Contract> table = makeTable();

@@ -8,7 +8,7 @@
 #include "modelpar/PlanFormat/Contracts.h"
 
 #include "lib/PlanFormat/Checks.h"
-#include "lib/PlanFormat/ContractTable.h"
+#include "lib/PlanFormat/Partials.h"
 #include "modelpar/Sharding/AxisParts.h"
 
 #include <algorithm>
@@ -25,13 +25,6 @@ constexpr std::string_view kMatmul = "matmul";
 
 bool isFloat(DType type) { return type != DType::I32 && type != DType::I64; }
 DType statisticsOf(DType type) { return type == DType::F64 ? DType::F64 : DType::F32; }
-
-/// An operand with its pattern.
-struct Operand {
-  std::string name; ///< "input 1"
-  const TensorType *type = nullptr;
-  std::string_view elements, dims;
-};
 
 /// The dimensions of some letter, as the first operand has them that has it.
 struct Bound {
@@ -58,13 +51,16 @@ class Matcher {
 public:
   explicit Matcher(std::vector<Operand> operands) : operands_(std::move(operands)) {}
 
+  /// With the letters of their dimensions, once they fit.
+  const std::vector<Operand> &operands() const { return operands_; }
+
   std::string run() {
     for (const Operand &operand : operands_)
       if (std::string error = elements(operand); !error.empty())
         return error;
     // A pattern with one unknown list tells its length; those with two wait for the others.
-    for (std::vector<const Operand *> open = pointers(); !open.empty();) {
-      auto next = std::find_if(open.begin(), open.end(), [&](const Operand *each) { return unknownLists(*each) <= 1; });
+    for (std::vector<Operand *> open = pointers(); !open.empty();) {
+      auto next = std::find_if(open.begin(), open.end(), [&](Operand *each) { return unknownLists(*each) <= 1; });
       if (next == open.end())
         break;
       if (std::string error = dims(**next); !error.empty())
@@ -75,9 +71,9 @@ public:
   }
 
 private:
-  std::vector<const Operand *> pointers() const {
-    std::vector<const Operand *> all;
-    for (const Operand &operand : operands_)
+  std::vector<Operand *> pointers() {
+    std::vector<Operand *> all;
+    for (Operand &operand : operands_)
       all.push_back(&operand);
     return all;
   }
@@ -85,14 +81,14 @@ private:
 
   std::string elements(const Operand &operand) {
     const DType dtype = operand.type->dtype;
-    switch (operand.elements[0]) {
+    switch (operand.pattern.elements) {
     case 'T':
     case 'U':
       if (!isFloat(dtype))
         return has(operand) + ", expected floats";
-      if (operand.elements[0] == 'T' && !computed_)
+      if (operand.pattern.elements == 'T' && !computed_)
         computed_ = dtype;
-      if (computed_ && dtype != *computed_ && (operand.elements[0] == 'T' || dtype != statisticsOf(*computed_)))
+      if (computed_ && dtype != *computed_ && (operand.pattern.elements == 'T' || dtype != statisticsOf(*computed_)))
         return has(operand) + ", expected elements " + std::string(name(*computed_));
       return "";
     case 'S':
@@ -115,22 +111,24 @@ private:
   }
 
   int unknownLists(const Operand &operand) const {
-    return static_cast<int>(
-        std::count_if(operand.dims.begin(), operand.dims.end(), [&](char c) { return isMany(c) && !bound_.count(c); }));
+    return static_cast<int>(std::count_if(operand.pattern.dims.begin(), operand.pattern.dims.end(),
+                                          [&](char c) { return isMany(c) && !bound_.count(c); }));
   }
 
-  std::string dims(const Operand &operand) {
-    if (operand.elements[0] == 'C' || operand.dims == "?")
+  std::string dims(Operand &operand) {
+    if (operand.pattern.elements == 'C' || operand.pattern.dims == "?") {
+      operand.letters.assign(operand.type->shape.size(), '?');
       return "";
+    }
     size_t needed = 0;
-    for (char letter : operand.dims)
+    for (char letter : operand.pattern.dims)
       needed += !isMany(letter) ? 1 : bound_.count(letter) ? bound_.at(letter).extents.size() : 0;
     const size_t rank = operand.type->shape.size();
     if (rank < needed || (rank > needed && unknownLists(operand) == 0))
       return has(operand) + ", expected " + (unknownLists(operand) ? "at least " : "") + std::to_string(needed) +
              " dimensions";
     size_t at = 0;
-    for (char letter : operand.dims) {
+    for (char letter : operand.pattern.dims) {
       const auto known = bound_.find(letter);
       const size_t count = !isMany(letter) ? 1 : known != bound_.end() ? known->second.extents.size() : rank - needed;
       const Bound found = dimsOf(operand, at, count);
@@ -139,6 +137,7 @@ private:
       else if (!(found == known->second))
         return has(operand) + ", expected dimensions " + std::to_string(at) + " to " + std::to_string(at + count - 1) +
                " as in " + known->second.from->name + ", " + describe(*known->second.from->type);
+      operand.letters.append(count, letter);
       at += count;
     }
     return "";
@@ -159,14 +158,19 @@ std::vector<Operand> operandsOf(const Types &inputs, const Types &outputs,
                                 const std::vector<std::string_view> &outputPatterns) {
   std::vector<Operand> operands;
   auto add = [&](const char *what, const Types &types, const std::vector<std::string_view> &patterns) {
-    for (size_t n = 0; n < types.size(); ++n) {
-      const std::string_view pattern = patterns[std::min(n, patterns.size() - 1)];
-      operands.push_back({what + std::to_string(n), types[n], pattern.substr(0, 1), pattern.substr(2)});
-    }
+    for (size_t n = 0; n < types.size(); ++n)
+      operands.push_back(
+          {what + std::to_string(n), types[n], parsePattern(patterns[std::min(n, patterns.size() - 1)])});
   };
   add("input ", inputs, inputPatterns);
   add("output ", outputs, outputPatterns);
   return operands;
+}
+
+/// What is partial among operands that fit their patterns.
+std::string partialsError(const Matcher &matcher, size_t numInputs, const Letters &letters) {
+  const auto middle = matcher.operands().begin() + static_cast<std::ptrdiff_t>(numInputs);
+  return partialsError({matcher.operands().begin(), middle}, {middle, matcher.operands().end()}, letters);
 }
 
 std::string attributeError(const Instruction &i, const AttributeContract &contract) {
@@ -195,8 +199,8 @@ std::string attributeError(const Instruction &i, const AttributeContract &contra
   return "";
 }
 
-/// "bd,df->bf" as three patterns; an error when it is none.
-std::string subscriptsOf(const Instruction &i, std::vector<std::string> &patterns) {
+/// "bd,df->bf" as three patterns, and the letters that the product sums over; an error when it is none.
+std::string subscriptsOf(const Instruction &i, std::vector<std::string> &patterns, std::string &summed) {
   auto found = i.attributes.find("subscripts");
   const std::string *text = found == i.attributes.end() ? nullptr : std::get_if<std::string>(&found->second);
   if (!text)
@@ -216,18 +220,26 @@ std::string subscriptsOf(const Instruction &i, std::vector<std::string> &pattern
       if (uses < 2)
         return "subscripts \"" + *text + "\": '" + each[at] + "' is in one tensor alone";
     }
-    patterns.push_back("T:" + each);
+    // The product is linear in each of the two, but not in both together.
+    constexpr const char *groups[] = {"0", "1", ""};
+    patterns.push_back("T:" + each + groups[patterns.size()]);
   }
+  std::copy_if(letters[0].begin(), letters[0].end(), std::back_inserter(summed),
+               [&](char letter) { return letters[2].find(letter) == std::string::npos; });
   return "";
 }
 
 std::string matmulError(const Instruction &i, const Types &inputs, const Types &outputs) {
   std::vector<std::string> patterns;
+  std::string summed;
   if (inputs.size() != 2 || outputs.size() != 1)
     return countError(inputs, outputs, "2 and 1");
-  if (std::string error = subscriptsOf(i, patterns); !error.empty())
+  if (std::string error = subscriptsOf(i, patterns, summed); !error.empty())
     return error;
-  return Matcher(operandsOf(inputs, outputs, {patterns[0], patterns[1]}, {patterns[2]})).run();
+  Matcher matcher(operandsOf(inputs, outputs, {patterns[0], patterns[1]}, {patterns[2]}));
+  if (std::string error = matcher.run(); !error.empty())
+    return error;
+  return partialsError(matcher, inputs.size(), {summed});
 }
 
 bool fitsCount(const Contract &contract, const Types &inputs, const Types &outputs) {
@@ -236,15 +248,19 @@ bool fitsCount(const Contract &contract, const Types &inputs, const Types &outpu
          (members ? !outputs.empty() : outputs.size() == contract.outputs.size());
 }
 
-std::string errorOf(const Contract &contract, const Instruction &i, const Types &inputs, const Types &outputs) {
+/// An error; `isOther` when the operands fit none of the contract's patterns.
+std::string errorOf(const Contract &contract, const Instruction &i, const Types &inputs, const Types &outputs,
+                    bool &isOther) {
   const std::vector<std::string_view> members = {"T:?"};
   const auto &outputPatterns = contract.outputs.empty() ? members : contract.outputs;
-  if (std::string error = Matcher(operandsOf(inputs, outputs, contract.inputs, outputPatterns)).run(); !error.empty())
-    return error;
-  for (const AttributeContract &attribute : contract.attributes)
-    if (std::string error = attributeError(i, attribute); !error.empty())
-      return error;
-  return contract.more ? contract.more(i, inputs, outputs) : "";
+  Matcher matcher(operandsOf(inputs, outputs, contract.inputs, outputPatterns));
+  std::string error = matcher.run();
+  isOther = !error.empty();
+  for (size_t a = 0; a < contract.attributes.size() && error.empty(); ++a)
+    error = attributeError(i, contract.attributes[a]);
+  if (error.empty() && contract.more)
+    error = contract.more(i, inputs, outputs);
+  return error.empty() ? partialsError(matcher, inputs.size(), contract.letters) : error;
 }
 
 } // namespace
@@ -257,7 +273,7 @@ bool hasContract(std::string_view op) {
 std::string contractError(const Instruction &instruction, const Types &inputs, const Types &outputs) {
   if (instruction.op == kMatmul)
     return matmulError(instruction, inputs, outputs);
-  // Of several contracts the first error is told: they are alternatives for other ranks.
+  // Several contracts are alternatives for other ranks: the error of the one that fits is told, else the first.
   std::string counts, first;
   for (const Contract &contract : contracts()) {
     if (contract.op != instruction.op)
@@ -269,9 +285,10 @@ std::string contractError(const Instruction &instruction, const Types &inputs, c
         counts += (counts.empty() ? "" : ", or ") + expected;
       continue;
     }
-    const std::string error = errorOf(contract, instruction, inputs, outputs);
-    if (error.empty())
-      return "";
+    bool isOther = false;
+    const std::string error = errorOf(contract, instruction, inputs, outputs, isOther);
+    if (!isOther)
+      return error;
     if (first.empty())
       first = error;
   }

@@ -99,10 +99,11 @@ private:
     frames_.push_back(
         {&body, where, base, {}, std::vector<Clock>(body.numEvents), std::vector<int32_t>(body.numEvents, -1)});
     placeValues(id, bound);
-    // The fork at the start.
-    Clock start = tails_[0];
-    for (size_t s = 1; s < kMaxStreams; ++s)
-      merge(tails_[s], start);
+    // The fork at the start: of the streams that the body itself uses. Those of its calls fork there.
+    const Clock start = tails_[0];
+    for (const Instruction &instruction : body.instructions)
+      if (instruction.stream != 0)
+        merge(tails_[instruction.stream], start);
     Clock countsBefore = counts_;
     for (size_t i = 0; i < body.instructions.size() && !findings_.full(); ++i)
       issue(id, static_cast<int32_t>(i));
@@ -322,6 +323,11 @@ private:
         race(node, "reads", place, "writes", segment.writer);
       else if (!mayRead(place.identity, segment.identity))
         overwritten(node, place, segment);
+      else if (const TypeId left = typeOf(segment.identity); !samePartial(left, place.type))
+        findings_.add(nodeText(node), "reads " + valueText(place.identity) + " as " +
+                                          describe(plan_.types[place.type]) + ", but " + nodeText(segment.writer) +
+                                          " has left it as " + describe(plan_.types[left]) +
+                                          ": a reduction is missing or misplaced");
       segment.readers[nodes_[node].stream] = node;
       at = segment.end;
       ++it;
@@ -371,6 +377,14 @@ private:
 
   bool sameFamily(int32_t a, int32_t b) const { return identities_[a].root == identities_[b].root; }
 
+  TypeId typeOf(int32_t identity) const {
+    const Identity &i = identities_[identity];
+    return frames_[i.frame].body->values[i.value].type;
+  }
+  bool samePartial(TypeId a, TypeId b) const {
+    return a == b || plan_.types[a].sharding.partial == plan_.types[b].sharding.partial;
+  }
+
   bool mayRead(int32_t reader, int32_t written) const {
     if (reader == written)
       return true;
@@ -385,12 +399,15 @@ private:
                            "reads " + valueText(place.identity) + ", which no instruction before it has written");
     identities_[place.identity].hasContent = true;
     ProgramEffects::BufferUse &effect = effects_.buffers[buffer];
-    const bool isFirstPlain = use == Use::Plain && effect.readAs < 0;
-    if (effect.read == Use::None || isFirstPlain)
+    if (effect.read == Use::None)
+      effect.readAs = place.type;
+    else if (!samePartial(effect.readAs, place.type))
+      findings_.add(nodeText(node), "reads " + valueText(place.identity) + " as " + describe(plan_.types[place.type]) +
+                                        ", but " + effect.reader + " reads the same as " +
+                                        describe(plan_.types[effect.readAs]));
+    if (effect.read < use)
       effect.reader = nodeText(node);
     effect.read = std::max(effect.read, use);
-    if (isFirstPlain)
-      effect.readAs = place.type;
   }
 
   //===--------------------------------------------------------------------===//

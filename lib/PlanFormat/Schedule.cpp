@@ -192,9 +192,11 @@ private:
   void read(const ScheduleEntry &entry, BufferId id, const ProgramEffects::BufferUse &use) {
     const Buffer &buffer = stage_.buffers[id];
     // What is there before the step: parameters, states, and the scalars that the runtime fills in.
-    if (use.read == Use::None || buffer.kind == Buffer::Kind::Parameter ||
-        buffer.kind == Buffer::Kind::OptimizerState || buffer.kind == Buffer::Kind::Scalars)
+    if (use.read == Use::None)
       return;
+    if (buffer.kind == Buffer::Kind::Parameter || buffer.kind == Buffer::Kind::OptimizerState ||
+        buffer.kind == Buffer::Kind::Scalars)
+      return checkReadAs(buffer, use.readAs, buffer.type, [&] { return use.reader; });
     const Slot &held = slot(id, entry.microBatch);
     if (use.read == Use::Sum || use.read == Use::Add) {
       checkIntermediate(buffer, [&] { return use.reader; }, held);
@@ -219,6 +221,8 @@ private:
     if (!begins && held.content != Slot::Content::Sum)
       findings_.add(use.reader, "adds to buffer " + buffer.name + " on micro-batch " +
                                     std::to_string(entry.microBatch) + ", which micro-batch 0 has not begun");
+    if (!begins)
+      checkReadAs(buffer, use.readAs, held.type, [&] { return use.reader; });
   }
 
   /// Content of the slot of a micro-batch, read by a program or sent. `reader` and `run` are texts for messages: who
@@ -237,22 +241,17 @@ private:
     else if (held.content == Slot::Content::Written && held.microBatch != microBatch)
       findings_.add(reader(), "reads buffer " + buffer.name + run() + ", whose slot holds micro-batch " +
                                   std::to_string(held.microBatch) + " (" + std::to_string(buffer.slots) + " slots)");
-    else if (!fits(readAs, held))
-      findings_.add(reader(), "reads buffer " + buffer.name + " as " + describe(plan_.types[readAs]) +
-                                  ", but it was left as " + describe(plan_.types[held.type]) +
-                                  ": a reduction is missing or misplaced");
-  }
-
-  /// What a value is partial over, the time axis aside: micro-batches are counted.
-  std::vector<sharding::PartialAxis> partialOf(TypeId type) const {
-    std::vector<sharding::PartialAxis> partial = plan_.types[type].sharding.partial;
-    std::erase_if(partial, [](const sharding::PartialAxis &p) { return p.axis.name == sharding::kMicroBatchAxis; });
-    return partial;
+    else
+      checkReadAs(buffer, readAs, held.type, reader);
   }
 
   /// A buffer is read as what it was left as: a sum that was left partial is not whole because its reader says so.
-  bool fits(TypeId readAs, const Slot &held) const {
-    return readAs < 0 || held.type < 0 || readAs == held.type || partialOf(readAs) == partialOf(held.type);
+  template <typename Reader> void checkReadAs(const Buffer &buffer, TypeId readAs, TypeId left, Reader reader) {
+    if (readAs >= 0 && left >= 0 && readAs != left &&
+        plan_.types[readAs].sharding.partial != plan_.types[left].sharding.partial)
+      findings_.add(reader(), "reads buffer " + buffer.name + " as " + describe(plan_.types[readAs]) +
+                                  ", but it was left as " + describe(plan_.types[left]) +
+                                  ": a reduction is missing or misplaced");
   }
 
   void write(const ScheduleEntry &entry, BufferId id, const ProgramEffects::BufferUse &use) {

@@ -7,6 +7,7 @@
 
 #include "lib/PlanFormat/Checks.h"
 #include "lib/PlanFormat/Names.h"
+#include "lib/PlanFormat/Partials.h"
 #include "modelpar/PlanFormat/Contracts.h"
 
 #include "modelpar/Sharding/AxisParts.h"
@@ -31,20 +32,6 @@ namespace {
 DimSharding concatenated(DimSharding major, const DimSharding &minor) {
   major.insert(major.end(), minor.begin(), minor.end());
   return sharding::joinedAxes(major);
-}
-
-/// Partial axes in one order, neighbours of one kind joined.
-std::vector<PartialAxis> joined(std::vector<PartialAxis> partial) {
-  std::sort(partial.begin(), partial.end());
-  std::vector<PartialAxis> result;
-  for (const PartialAxis &entry : partial) {
-    AxisRef *last = result.empty() ? nullptr : &result.back().axis;
-    if (last && result.back().kind == entry.kind && sharding::follows(*last, entry.axis))
-      last->size *= entry.axis.size;
-    else
-      result.push_back(entry);
-  }
-  return result;
 }
 
 class TypeChecker {
@@ -107,17 +94,8 @@ private:
     return a == b || (x.dtype == y.dtype && x.shape == y.shape && x.sharding.dims == y.sharding.dims);
   }
 
-  /// Ops that are not linear in any operand (of the gradient ops, only what has no linear operand): a partial value is
-  /// wrong there. The types of all ops are checked in the compiler, where their rules are; this is what a plan alone
-  /// can know.
-  static bool isNonLinear(const std::string &op) {
-    static const std::set<std::string> ops = {
-        "activation",    "attention",   "attention_merge", "layer_norm", "rms_norm", "softmax_stats",
-        "squared_error", "sum_squares", "clip_scale",      "adamw",      "sgd"};
-    return ops.count(op) != 0;
-  }
-
-  void contract(const Body &body, const Instruction &i, const std::string &where) {
+  /// What the table does not know, the registry of a device refuses.
+  void kernel(const Body &body, const Instruction &i, const std::string &where) {
     std::vector<const TensorType *> inputs, outputs;
     for (ValueId id : i.inputs)
       inputs.push_back(&type(body, id));
@@ -125,17 +103,6 @@ private:
       outputs.push_back(&type(body, id));
     if (std::string error = contractError(i, inputs, outputs); !error.empty())
       findings_.add(where, error);
-  }
-
-  void kernel(const Body &body, const Instruction &i, const std::string &where) {
-    contract(body, i, where);
-    for (size_t n = 0; n < i.inputs.size(); ++n)
-      for (const PartialAxis &partial : type(body, i.inputs[n]).sharding.partial) {
-        if (partial.kind != sharding::ReduceKind::Sum || isNonLinear(i.op))
-          findings_.add(where, "input " + std::to_string(n) + " is partial over " + toText(plan_.mesh, partial.axis) +
-                                   " (" + std::string(sharding::name(partial.kind)) +
-                                   "), expected it whole: a reduction is missing");
-      }
   }
 
   void call(const Body &body, const Instruction &i, const std::string &where) {
@@ -228,8 +195,12 @@ private:
     return permutes && !rotates ? "a tensor that is split over " + axesText(i) : "";
   }
 
-  /// Parameters and their states are whole. (What outputs are left with, the schedule knows.)
+  /// Inputs, parameters and their states are whole. (What outputs are left with, the schedule knows.)
   void wholeBuffers() {
+    for (const Input &input : plan_.inputs)
+      if (plan_.types[input.type].sharding.isPartial())
+        findings_.add("input " + input.name,
+                      "has type " + describe(plan_.types[input.type]) + ", expected a whole value");
     auto whole = [&](const std::string &where, const Buffer &buffer) {
       if (plan_.types[buffer.type].sharding.isPartial())
         findings_.add(where, "buffer " + buffer.name + " has type " + describe(plan_.types[buffer.type]) +

@@ -110,6 +110,87 @@ TEST(PlanVerifier, ACollectiveOverAnotherAxisIsSeen) {
   EXPECT_GE(changes, 5);
 }
 
+/// Every value in turn with other partial axes: each one dropped or of another kind, and each axis of the mesh that the
+/// type has no use for added. (Where sums follow each other, any of them may begin the sum over stages.) Returns the
+/// number of changes that the verifier did not see.
+int unseenPartials(Plan &plan, int &changes) {
+  int unseen = 0;
+  auto tryType = [&](Body &body, planformat::Value &value, planformat::TensorType type) {
+    const planformat::TypeId kept = value.type;
+    sharding::sortPartials(plan.mesh, type.sharding.partial);
+    plan.types.push_back(std::move(type));
+    value.type = static_cast<planformat::TypeId>(plan.types.size()) - 1;
+    ++changes;
+    if (planformat::verifyPlan(plan).empty()) {
+      ++unseen;
+      ADD_FAILURE() << "value " << &value - body.values.data() << " of " << body.name << " as "
+                    << sharding::toString(plan.types.back().sharding);
+    }
+    plan.types.pop_back();
+    value.type = kept;
+  };
+  forEachBody(plan, [&](Body &body) {
+    std::vector<bool> used(body.values.size(), false), summed = used;
+    for (const Instruction &instruction : body.instructions) {
+      for (planformat::ValueId id : instruction.outputs)
+        summed[static_cast<size_t>(id)] = instruction.op == "sum";
+      for (const auto *list : {&instruction.inputs, &instruction.outputs})
+        for (planformat::ValueId id : *list)
+          used[static_cast<size_t>(id)] = true;
+    }
+    for (planformat::Value &value : body.values) {
+      const auto id = static_cast<size_t>(&value - body.values.data());
+      if (!used[id])
+        continue; // A workspace.
+      const planformat::TensorType type = plan.types[static_cast<size_t>(value.type)];
+      for (size_t p = 0; p < type.sharding.partial.size(); ++p) {
+        planformat::TensorType other = type;
+        other.sharding.partial[p].kind = sharding::ReduceKind::Max;
+        tryType(body, value, other);
+        other.sharding.partial.erase(other.sharding.partial.begin() + static_cast<std::ptrdiff_t>(p));
+        tryType(body, value, other);
+      }
+      for (const sharding::MeshAxis &axis : plan.mesh.axes()) {
+        planformat::TensorType other = type;
+        other.sharding.partial.push_back({plan.mesh.axis(axis.name)});
+        if (summed[id] && axis.name == sharding::kStageAxis)
+          continue;
+        if (!sharding::validate(plan.mesh, other.shape, other.sharding))
+          tryType(body, value, other);
+      }
+    }
+  });
+  return unseen;
+}
+
+struct MeshCase {
+  const char *model;
+  int64_t dp, cp, pp;
+};
+
+class Partials : public ::testing::TestWithParam<MeshCase> {};
+
+TEST_P(Partials, OfEveryValueAreSeen) {
+  const MeshCase &c = GetParam();
+  pipelines::CompileOptions options = compileOptions(c.model, 4);
+  options.tp = 2;
+  options.dp = c.dp;
+  options.cp = c.cp;
+  options.pp = c.pp;
+  options.microBatch = 2;
+  if (std::string(c.model) != "mlp.json")
+    options.sequence = 8;
+  Plan plan = compileModel(options).plan;
+  ASSERT_TRUE(planformat::verifyPlan(plan).empty());
+  int changes = 0;
+  EXPECT_EQ(unseenPartials(plan, changes), 0);
+  EXPECT_GE(changes, 100);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, Partials,
+                         ::testing::Values(MeshCase{"mlp.json", 2, 1, 1}, MeshCase{"llama-tiny.json", 2, 1, 1},
+                                           MeshCase{"llama-tiny.json", 1, 2, 1}, MeshCase{"gpt2-tiny.json", 1, 1, 2}));
+
 TEST(PlanVerifier, ADeletedCollectiveIsSeen) {
   Plan plan = compiledPlan();
   int changes = expectEachIsSeen(

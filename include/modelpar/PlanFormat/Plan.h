@@ -106,10 +106,10 @@ struct Instruction {
 
 /// Instructions over values: a block or a program.
 ///
-/// A body starts with a fork and ends joined: at its start every other stream waits for stream 0 (for all that was
-/// issued there before, the Call's own waits included), and at its end stream 0 has waited for every other stream that
-/// the body used (a Wait, written out). So events never leave their body, and each is recorded by one instruction,
-/// before (in the list) any that waits for it. Calls are issued to stream 0.
+/// A body starts with a fork and ends joined: at its start each other stream that its own instructions use (not those
+/// of its calls) waits for stream 0, for all that was issued there before; at its end stream 0 has waited for every
+/// stream that the body used (a Wait, written out). Other streams run on beside it. Events never leave their body; each
+/// is recorded by one instruction, before (in the list) any that waits for it. Calls are issued to stream 0.
 struct Body {
   std::string name;
   std::vector<Value> values;

@@ -100,6 +100,27 @@ TEST(Cost, PredictionWalksStreams) {
   EXPECT_EQ(overlapped.communicationSeconds, serial.communicationSeconds);
 }
 
+TEST(Cost, ACallHoldsTheStreamsThatItUses) {
+  // A kernel, a collective of 40 s that waits for it, then a block of two kernels (200 s) that waits for neither.
+  Plan overlapped = plan("tp", true);
+  Body &program = overlapped.stages[0].programs[0].body;
+  program = overlapped.blocks[0];
+  program.instructions.resize(2);
+  Instruction call;
+  call.kind = Instruction::Kind::Call, call.block = 0;
+  program.instructions.push_back(call);
+  Body &block = overlapped.blocks[0];
+  const Instruction collective = block.instructions[1], join = block.instructions[3];
+  block.instructions = {block.instructions[0], block.instructions[2]};
+  // Behind the first one, on stream 1: beside the block where this has no use for the stream.
+  program.instructions.push_back(collective);
+  program.instructions.back().record = -1;
+  EXPECT_EQ(predict(overlapped, unitCluster()).stepSeconds, 2 * (100 + 200));
+  // A block that ends with its collective ends after the one before it.
+  block.instructions = {block.instructions[0], collective, join};
+  EXPECT_EQ(predict(overlapped, unitCluster()).stepSeconds, 2 * (100 + 140 + 40));
+}
+
 TEST(Cost, OuterAxesUseOuterLinks) {
   // dp is outside tp: its groups {0, 2} cross the blocks of two.
   EXPECT_EQ(predict(plan("dp", false), unitCluster()).stepSeconds, 4 * (100 + 80 + 100));

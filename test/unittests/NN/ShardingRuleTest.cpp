@@ -12,7 +12,11 @@
 
 #include "OneOp.h"
 
+#include "modelpar/PlanFormat/Contracts.h"
+
 #include <gtest/gtest.h>
+
+#include <set>
 
 using namespace modelpar;
 using namespace modelpar::nn;
@@ -192,6 +196,159 @@ TEST_P(NNRule, FitsTheShapes) {
     check(one.op->getOperand(i), rule.operands[i].dims);
   for (unsigned i = 0; i < one.op->getNumResults(); ++i)
     check(one.op->getResult(i), rule.results[i].dims);
+}
+
+//===----------------------------------------------------------------------===//
+// Contracts of plans
+//===----------------------------------------------------------------------===//
+
+/// The op as a plan's instruction, its tensors placed.
+class Contract {
+public:
+  explicit Contract(OneOp &one) : rule_(one.rule()) {
+    instruction_.op = one.op->getName().stripDialect().str();
+    for (mlir::NamedAttribute attribute : one.op->getAttrs())
+      addAttribute(attribute.getName().str(), attribute.getValue());
+    for (mlir::Value value : one.op->getOperands())
+      inputs_.push_back(typeOf(value));
+    for (mlir::Value value : one.op->getResults())
+      outputs_.push_back(typeOf(value));
+  }
+
+  void place(const sharding::Placement &placement) {
+    for (unsigned i = 0; i < inputs_.size(); ++i)
+      inputs_[i].sharding = sharding::operandSharding(rule_, placement, i);
+    for (unsigned i = 0; i < outputs_.size(); ++i) {
+      outputs_[i].sharding = sharding::resultSharding(rule_, placement, i, mesh());
+      auto &partial = outputs_[i].sharding.partial; // Operands of one sum that are split over one axis.
+      partial.erase(std::unique(partial.begin(), partial.end()), partial.end());
+    }
+  }
+  /// A sum over "dp" in every operand of the group, and so in every result.
+  void passSum(int group) {
+    for (size_t i = 0; i < inputs_.size(); ++i)
+      if (rule_.operands[i].linearGroup == group)
+        inputs_[i].sharding.partial.push_back({mesh().axis("dp")});
+    for (planformat::TensorType &type : outputs_)
+      type.sharding.partial.push_back({mesh().axis("dp")});
+  }
+
+  std::string error() const {
+    std::vector<const planformat::TensorType *> in, out;
+    for (const planformat::TensorType &type : inputs_)
+      in.push_back(&type);
+    for (const planformat::TensorType &type : outputs_)
+      out.push_back(&type);
+    return planformat::contractError(instruction_, in, out);
+  }
+
+  /// Every tensor in turn partial over an axis less, over one more, or by another kind: never right. (Without the only
+  /// operand of a group, the results have one too many.)
+  void expectOthersAreRefused() {
+    for (std::vector<planformat::TensorType> *list : {&inputs_, &outputs_})
+      for (planformat::TensorType &type : *list) {
+        const std::vector<sharding::PartialAxis> kept = type.sharding.partial;
+        for (size_t p = 0; p < kept.size(); ++p) {
+          type.sharding.partial.erase(type.sharding.partial.begin() + static_cast<std::ptrdiff_t>(p));
+          expectRefused();
+          type.sharding.partial = kept;
+          type.sharding.partial[p].kind = sharding::ReduceKind::Max;
+          expectRefused();
+          type.sharding.partial = kept;
+        }
+        type.sharding.partial.push_back({mesh().axis("cp")});
+        expectRefused();
+        type.sharding.partial = kept;
+      }
+  }
+
+  static const sharding::Mesh &mesh() {
+    static const sharding::Mesh mesh({{"dp", 2}, {"cp", 2}, {"tp", 2}});
+    return mesh;
+  }
+
+private:
+  void expectRefused() const {
+    if (error().empty())
+      ADD_FAILURE() << instruction_.op << " of " << describe(inputs_) << " may not give " << describe(outputs_);
+  }
+  static std::string describe(const std::vector<planformat::TensorType> &types) {
+    std::string text;
+    for (const planformat::TensorType &type : types)
+      text += (text.empty() ? "" : ", ") + sharding::toString(type.sharding);
+    return text;
+  }
+  static planformat::TensorType typeOf(mlir::Value value) {
+    auto type = mlir::cast<mlir::RankedTensorType>(value.getType());
+    planformat::TensorType result;
+    result.dtype = type.getElementType().isF64()   ? planformat::DType::F64
+                   : type.getElementType().isF32() ? planformat::DType::F32
+                                                   : planformat::DType::I32;
+    result.shape = type.getShape().vec();
+    result.sharding = sharding::TensorSharding::replicated(result.shape.size());
+    return result;
+  }
+  void addAttribute(const std::string &name, mlir::Attribute value) {
+    if (auto text = mlir::dyn_cast<mlir::StringAttr>(value))
+      instruction_.attributes[name] = text.str();
+    else if (auto kind = mlir::dyn_cast<ActivationKindAttr>(value))
+      instruction_.attributes[name] = stringifyActivationKind(kind.getValue()).str();
+    else if (auto flag = mlir::dyn_cast<mlir::BoolAttr>(value))
+      instruction_.attributes[name] = flag.getValue();
+    else if (auto real = mlir::dyn_cast<mlir::FloatAttr>(value))
+      instruction_.attributes[name] = real.getValueAsDouble();
+    else if (auto integer = mlir::dyn_cast<mlir::IntegerAttr>(value))
+      instruction_.attributes[name] = integer.getInt();
+  }
+
+  OpShardingRule rule_;
+  planformat::Instruction instruction_;
+  std::vector<planformat::TensorType> inputs_, outputs_;
+};
+
+/// What a rule gives under a placement is what the contract of the kernel asks for, and nothing else is.
+TEST_P(NNRule, IsWhatTheContractOfPlansSays) {
+  OneOp one(GetParam().op);
+  ASSERT_TRUE(one);
+  const OpShardingRule rule = one.rule();
+  std::set<int> groups = {-1}; // -1: nothing passes.
+  for (const sharding::OperandRule &operand : rule.operands)
+    groups.insert(operand.linearGroup);
+  std::vector<sharding::Placement> placements = {{}};
+  for (const sharding::Factor &factor : rule.factors) {
+    sharding::Placement placement{{factor.name, {Contract::mesh().axis("tp")}}};
+    if (factor.kind == FactorKind::Streamed)
+      placement[rule.factors[factor.along].name] = placement[factor.name];
+    if (factor.kind != FactorKind::Whole)
+      placements.push_back(placement);
+  }
+  // Of a sum over operands, each has factors of its own: the first of all.
+  if (mlir::cast<ShardingRuleOpInterface>(one.op).isSumOverOperands()) {
+    placements.resize(1);
+    for (const sharding::OperandRule &operand : rule.operands)
+      placements.emplace_back(placements.back())[rule.factors[operand.dims[0][0]].name] = {Contract::mesh().axis("tp")};
+    placements = {placements.front(), placements.back()};
+  }
+  for (const sharding::Placement &placement : placements)
+    for (int group : groups) {
+      Contract contract(one);
+      contract.place(placement);
+      if (group >= 0)
+        contract.passSum(group);
+      EXPECT_EQ(contract.error(), "") << (placement.empty() ? "" : placement.begin()->first) << " group " << group;
+      contract.expectOthersAreRefused();
+    }
+}
+
+TEST_P(NNRule, IsWholeInContractsToo) {
+  OneOp one(GetParam().op);
+  ASSERT_TRUE(one);
+  for (const sharding::Factor &factor : one.rule().factors)
+    if (factor.kind == FactorKind::Whole) {
+      Contract contract(one);
+      contract.place({{factor.name, {Contract::mesh().axis("tp")}}});
+      EXPECT_NE(contract.error(), "") << factor.name;
+    }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, NNRule, testing::ValuesIn(ruleCases()), [](const testing::TestParamInfo<RuleCase> &info) {

@@ -5,7 +5,7 @@
 //
 //===----------------------------------------------------------------------===//
 
-#include "modelpar/PlanFormat/Contracts.h"
+#include "ContractTesting.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -15,37 +15,6 @@ using namespace modelpar::planformat;
 using testing::HasSubstr;
 
 namespace {
-
-sharding::DimSharding over(const char *axis, int64_t shift = 0) { return {{axis, 1, 2, shift}}; }
-
-/// f32, whole.
-TensorType f32(std::vector<int64_t> shape) {
-  const size_t rank = shape.size();
-  return {DType::F32, std::move(shape), sharding::TensorSharding::replicated(rank)};
-}
-TensorType of(DType dtype, TensorType type) {
-  type.dtype = dtype;
-  return type;
-}
-TensorType split(TensorType type, size_t dim, sharding::DimSharding axes) {
-  type.sharding.dims[dim] = std::move(axes);
-  return type;
-}
-
-std::string errorOf(const std::string &op, const std::vector<TensorType> &inputs,
-                    const std::vector<TensorType> &outputs, Attributes attributes = {}) {
-  Instruction instruction;
-  instruction.op = op;
-  instruction.attributes = std::move(attributes);
-  std::vector<const TensorType *> in, out;
-  for (const TensorType &type : inputs)
-    in.push_back(&type);
-  for (const TensorType &type : outputs)
-    out.push_back(&type);
-  return contractError(instruction, in, out);
-}
-
-const TensorType kScalars = of(DType::F64, f32({kNumScalars}));
 
 TEST(Contracts, NumberOfOperands) {
   EXPECT_EQ(errorOf("add", {f32({4, 8}), f32({8})}, {f32({4, 8})}), "");
@@ -120,8 +89,6 @@ TEST(Contracts, AttributesHaveTypesAndRanges) {
   EXPECT_THAT(errorOf("dropout", {f32({4}), kScalars}, {f32({4})}, {{"rate", 1.0}, {"key", int64_t{0}}}),
               HasSubstr("attribute \"rate\" is 1.000000, out of its range"));
 }
-
-Attributes attention() { return {{"causal", true}, {"scale", 1.0}, {"rate", 0.0}, {"dropout_key", int64_t{0}}}; }
 
 TEST(Contracts, AttentionHasGroupsOrNoneAndAMaskOrNone) {
   const TensorType q = f32({2, 4, 3, 8}), k = f32({2, 5, 3, 8}), lse = f32({2, 4, 3});

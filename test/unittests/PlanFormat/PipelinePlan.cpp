@@ -14,7 +14,7 @@ namespace modelpar::planformat {
 namespace {
 
 constexpr int kLayers = 5;
-enum Types : TypeId { X, W, WGrad, WGradSum, TGrad, TGradSum, TGradTied, Loss, LossSum, Scalar0, Squares, Scalars };
+enum Types : TypeId { X, W, WGrad, WGradSum, TGradSum, TGradTied, Loss, LossSum, Scalar0, Squares, Scalars };
 
 class Builder {
 public:
@@ -63,7 +63,6 @@ private:
                   {DType::F32, square, {{whole, whole}, {}}},
                   {DType::F32, square, {{whole, whole}, {{mb}, {dp}}}},
                   {DType::F32, square, {{whole, whole}, {{dp}}}},
-                  {DType::F32, square, {{whole, whole}, {{mb}, {ends}, {dp}}}},
                   {DType::F32, square, {{whole, whole}, {{ends}, {dp}}}},
                   {DType::F32, square, {{whole, whole}, {{ends}}}},
                   {DType::F32, {}, {{}, {{mb}, {dp}}}},
@@ -101,7 +100,7 @@ private:
       }
       std::string name = isTied(l) ? "tied" : "w" + std::to_string(l);
       weights[l] = buffer(name, Kind::Parameter, W);
-      gradients[l] = buffer(name + ".grad", Kind::Gradient, isShared(l) ? TGradSum : WGradSum);
+      gradients[l] = buffer(name + ".grad", Kind::Gradient, WGradSum);
       if (l == kLayers - 1)
         plan.parameters[0].replicas.push_back({static_cast<int32_t>(at), weights[l], gradients[l], {}});
       else
@@ -204,7 +203,7 @@ private:
       grad = b.buffer(here(), gradIn);
     }
     for (int64_t l = end() - 1; l >= begin(); --l) {
-      ValueId part = b.local(isShared(l) ? TGrad : WGrad);
+      ValueId part = b.local(WGrad);
       b.kernel("matmul", {b.buffer(here(), inputs[l]), grad}, {part}).attributes["subscripts"] =
           std::string("bd,be->de");
       // On one stage both uses add to one buffer, the last layer's first.
@@ -239,8 +238,9 @@ private:
         continue;
       ValueId sum = b.buffer(here(), gradients[l]), whole = b.alias(W, sum);
       if (isShared(l)) {
-        ValueId joined = b.alias(TGradTied, sum);
-        reduce(b, dp, sum, joined);
+        ValueId part = b.alias(TGradSum, sum), joined = b.alias(TGradTied, sum);
+        b.kernel("sum", {sum}, {part}); // What the stage adds to the sum over stages.
+        reduce(b, dp, part, joined);
         reduce(b, ends, joined, whole);
       } else {
         reduce(b, dp, sum, whole);
@@ -251,9 +251,10 @@ private:
     }
     if (isLast())
       reduce(b, dp, b.buffer(here(), lossSum), b.buffer(here(), loss));
-    ValueId squares = b.local(Squares), total = b.local(Scalar0), scale = b.local(Scalar0),
+    ValueId own = b.local(Scalar0), squares = b.local(Squares), total = b.local(Scalar0), scale = b.local(Scalar0),
             step = b.buffer(here(), scalars);
-    b.kernel("sum_squares", owned, {squares});
+    b.kernel("sum_squares", owned, {own});
+    b.kernel("sum", {own}, {squares});
     reduce(b, pp, squares, total);
     b.kernel("clip_scale", {total, step}, {b.buffer(here(), norm), scale});
     for (auto [weight, gradient] : updates)

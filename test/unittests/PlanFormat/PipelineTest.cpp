@@ -25,7 +25,7 @@ using testing::HasSubstr;
 namespace {
 
 /// Types of the plan: the sum of squares before and after the stages' sums are joined.
-constexpr TypeId Squares = 10, Whole = 9;
+constexpr TypeId Squares = 9, Whole = 8;
 
 std::string findings(const Plan &plan) {
   std::string text;
@@ -79,7 +79,7 @@ TEST(PipelineFile, RoundTrip) {
   EXPECT_EQ(read.stages[1].channels[2].buffers, plan.stages[1].channels[2].buffers);
   ASSERT_EQ(read.parameters[0].replicas.size(), 1u);
   EXPECT_EQ(read.parameters[0].replicas[0].stage, 3);
-  EXPECT_EQ(read.types[4].sharding.partial[1].axis.subset, (std::vector<int64_t>{0, 3}));
+  EXPECT_EQ(read.types[4].sharding.partial[0].axis.subset, (std::vector<int64_t>{0, 3}));
 }
 
 TEST(PipelineFile, TextForm) {
@@ -206,7 +206,7 @@ TEST(VerifyPipeline, CollectivesAndExchangesInDifferentOrders) {
     std::vector<ScheduleEntry> &schedule = p.stages[0].schedule;
     std::rotate(schedule.end() - 3, schedule.end() - 1, schedule.end());
   });
-  EXPECT_THAT(found, HasSubstr("stage 0, program update, instruction 4 (all_reduce, stream 1) of schedule entry "));
+  EXPECT_THAT(found, HasSubstr("stage 0, program update, instruction 5 (all_reduce, stream 1) of schedule entry "));
   EXPECT_THAT(found, HasSubstr("deadlock: waits for stage 1, schedule entry "));
   EXPECT_THAT(found, HasSubstr("send of grad.1 of micro-batch 3 to stage 0, which waits for the first"));
 }
@@ -340,7 +340,7 @@ TEST(VerifyPipeline, AGroupOverSomeStagesIsEnteredByThose) {
   std::string found = findingsAfter(
       [](Plan &p) {
         // Stage 1 of 3 enters the tied weights' group too.
-        Instruction i = body(p, 0, kPipelineUpdate).instructions[4];
+        Instruction i = body(p, 0, kPipelineUpdate).instructions[5];
         ASSERT_EQ(i.axes[0].subset, (std::vector<int64_t>{0, 2}));
         body(p, 1, kPipelineUpdate).instructions[1].axes = i.axes;
       },
@@ -384,10 +384,10 @@ TEST(VerifyPipeline, StagesReduceTheSame) {
             i.stream = 2;
       },
       {.pp = 3});
-  EXPECT_THAT(found, HasSubstr("stage 0, program update, instruction 4 (all_reduce, stream 1)"));
+  EXPECT_THAT(found, HasSubstr("stage 0, program update, instruction 5 (all_reduce, stream 1)"));
   EXPECT_THAT(found,
               HasSubstr("on stream 1 of f32[6x6] [{}, {}], partial={\"pp\"{0,-1}:sum}): meets stage 2, program update, "
-                        "instruction 10 (all_reduce, stream 2)"));
+                        "instruction 11 (all_reduce, stream 2)"));
 }
 
 TEST(VerifyPipeline, TheNormIsReducedByAll) {

@@ -348,6 +348,66 @@ TEST(VerifyProgram, ForkAtTheStartOfABody) {
   EXPECT_THAT(findings(plan), HasSubstr("instruction 1 (all_reduce, stream 1): reads value 0 of update while"));
 }
 
+/// A program that writes g, calls a block on stream 0 and reduces g on stream 1, waiting for `waits`.
+std::string besideACall(std::vector<int32_t> waits, bool blockReduces) {
+  constexpr TypeId kPartial = 4, kWhole = 0;
+  Plan plan = smallPlan();
+  Body block, body;
+  block.name = "other";
+  body.name = "extra";
+  {
+    BodyBuilder b(plan, block);
+    ValueId in = b.local(kPartial), out = b.argument(kWhole);
+    b.kernel("fill", {}, {blockReduces ? in : out});
+    if (blockReduces) {
+      int32_t ready = b.event(), done = b.event();
+      block.instructions.back().record = ready;
+      b.collective("all_reduce", {plan.mesh.axis("tp")}, {in}, {out}, {ready}, done);
+      b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+    }
+  }
+  plan.blocks.push_back(block);
+  BodyBuilder b(plan, body);
+  ValueId g = b.local(kPartial), sum = b.local(kWhole), other = b.local(kWhole);
+  int32_t written = b.event(), done = b.event();
+  b.kernel("fill", {}, {g}).record = written;
+  b.call(2, {}, {other});
+  b.collective("all_reduce", {plan.mesh.axis("tp")}, {g}, {sum}, std::move(waits), done);
+  b.add(Instruction::Kind::Wait, "", {}, {}, 0, {done});
+  Stage &stage = plan.stages[0];
+  stage.programs.push_back({Program::Kind::Update, body});
+  stage.schedule.push_back({3, 0});
+  int64_t more = std::max<int64_t>(0, body.frameBytes - (stage.arenaBytes - stage.transientOffset));
+  stage.arenaBytes += more;
+  stage.memory.back().bytes += more;
+  return findings(plan);
+}
+
+TEST(VerifyProgram, ACallForksOnlyTheStreamsOfItsBlock) {
+  EXPECT_EQ(besideACall({0}, false), "");
+  EXPECT_THAT(besideACall({}, false),
+              HasSubstr("stage 0, program extra, instruction 2 (all_reduce, stream 1): reads value 0 of extra while "
+                        "stage 0, program extra, instruction 0 (fill, stream 0) writes the same bytes: no event or "
+                        "stream orders them"));
+  // A block that uses stream 1 takes it along.
+  EXPECT_EQ(besideACall({}, true), "");
+}
+
+TEST(VerifyProgram, AViewIsReadAsItWasLeft) {
+  // One buffer, written partial and then read whole within a program.
+  Plan plan = smallPlan();
+  Body &forward = program(plan, kForward);
+  BodyBuilder b(plan, forward);
+  const ValueId sum = forward.instructions.back().outputs[0];
+  const ValueId view = b.buffer(plan.stages[0], forward.values[sum].index), scale = b.local(7);
+  forward.values[view].type = 7;
+  b.kernel("sum", {view}, {scale});
+  EXPECT_THAT(findings(plan),
+              AllOf(HasSubstr("instruction 5 (sum, stream 0): reads value 11 of forward (buffer loss.sum) as f32[] [], "
+                              "but stage 0, program forward, instruction 4 (accumulate, stream 0) has left it as f32[] "
+                              "[], partial={\"dp\":sum}: a reduction is missing or misplaced")));
+}
+
 TEST(VerifyProgram, WorkspaceIsExclusive) {
   EXPECT_THAT(findingsAfter([](Plan &p) {
                 Instruction &i = p.blocks[kLayerBackward].instructions[0];

@@ -87,6 +87,112 @@ TEST(VerifyPlan, PartialValueIntoTheUpdate) {
                         "reduction is missing"));
 }
 
+TEST(VerifyPlan, AProductThatIsCalledWhole) {
+  // The value between the product over tp and its all_reduce loses what it is partial over.
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.blocks[kLayerForward].values[5].type = 0; }),
+              HasSubstr("block layer.forward, instruction 1 (matmul, stream 0): output 0 has type f32[8x16] [{\"dp\", "
+                        "\"mb\"}, {}], expected it partial over tp (sum): input 0 is split along what is reduced"));
+}
+
+TEST(VerifyPlan, AGradientThatMissesAnAxis) {
+  // Over mb alone: the dimension that is summed is split over dp too.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                TensorType overTime = p.types[8];
+                std::erase_if(overTime.sharding.partial, [](const auto &entry) { return entry.axis.name == "dp"; });
+                p.types.push_back(overTime);
+                p.blocks[kLayerBackward].values[6].type = static_cast<TypeId>(p.types.size()) - 1;
+              }),
+              HasSubstr("block layer.backward, instruction 3 (matmul, stream 0): output 0 has type"));
+}
+
+TEST(VerifyPlan, AnInputIsWhole) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { p.inputs[0].type = 4; }),
+              HasSubstr("input x: has type f32[8x16] [{\"dp\", \"mb\"}, {}], partial={\"tp\":sum}, expected a whole "
+                        "value"));
+}
+
+/// Makes room for what was added to a program.
+void growArena(Plan &plan, const Body &body) {
+  int64_t more = std::max<int64_t>(0, body.frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
+  stage(plan).arenaBytes += more;
+  stage(plan).memory.back().bytes += more;
+}
+
+/// Reads the buffer of parameter l0.w as a contribution to a sum over dp; views of a buffer have its layout alone.
+void readPartialParameter(Plan &plan, Body &body) {
+  TensorType type = plan.types[1];
+  type.sharding.partial = {{plan.mesh.axis("dp")}};
+  plan.types.push_back(type);
+  BodyBuilder b(plan, body);
+  const ValueId view = b.buffer(stage(plan), plan.parameters[0].value);
+  body.values[view].type = static_cast<TypeId>(plan.types.size()) - 1;
+  b.kernel("sum", {view}, {b.local(body.values[view].type)});
+  growArena(plan, body);
+}
+
+TEST(VerifyPlan, AParameterIsReadAsItIs) {
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body body;
+                body.name = "extra";
+                readPartialParameter(p, body);
+                stage(p).programs.push_back({Program::Kind::Update, body});
+                stage(p).schedule.push_back({3, 0});
+              }),
+              HasSubstr("program extra, instruction 0 (sum, stream 0): reads buffer l0.w as f32[16x32] [{}, {\"tp\"}], "
+                        "partial={\"dp\":sum}, but it was left as f32[16x32] [{}, {\"tp\"}]: a reduction is missing or "
+                        "misplaced"));
+}
+
+TEST(VerifyPlan, ViewsOfABufferArePartialAlike) {
+  EXPECT_THAT(findingsAfter([](Plan &p) { readPartialParameter(p, program(p, kForward)); }),
+              HasSubstr("instruction 5 (sum, stream 0): reads value 11 of forward (buffer l0.w) as f32[16x32] [{}, "
+                        "{\"tp\"}], partial={\"dp\":sum}, but stage 0, program forward, block layer.forward, "
+                        "instruction 0 (matmul, stream 0) reads the same as f32[16x32] [{}, {\"tp\"}]"));
+}
+
+TEST(VerifyPlan, ASumIsReadAsWhatWasAdded) {
+  // The update takes the maximum of what the backward program left as a sum.
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) {
+        Body &update = program(p, kUpdate);
+        Instruction &reduce = update.instructions[0];
+        reduce.reduce = sharding::ReduceKind::Max;
+        for (ValueId input : reduce.inputs) {
+          TensorType type = p.types[update.values[input].type];
+          type.sharding.partial = {{p.mesh.axis("dp"), sharding::ReduceKind::Max}};
+          p.types.push_back(type);
+          update.values[input].type = static_cast<TypeId>(p.types.size()) - 1;
+        }
+      }),
+      HasSubstr("program update, instruction 0 (all_reduce, stream 1): reads buffer l0.w.grad as f32[16x32] [{}, "
+                "{\"tp\"}], partial={\"dp\":max}, but it was left as f32[16x32] [{}, {\"tp\"}], "
+                "partial={\"dp\":sum}: a reduction is missing or misplaced"));
+}
+
+TEST(VerifyPlan, MicroBatchesAddToOneSum) {
+  // Two accumulations of one micro-batch into one gradient, over dp and over nothing.
+  EXPECT_THAT(findingsAfter([](Plan &p) {
+                Body &backward = program(p, kBackward);
+                Instruction again = backward.instructions[2];
+                ASSERT_EQ(again.kind, Instruction::Kind::Accumulate);
+                again.attributes["first"] = false;
+                TensorType contribution = p.types[8], sum = p.types[1];
+                contribution.sharding.partial = {{p.mesh.axis("mb")}};
+                p.types.push_back(contribution);
+                p.types.push_back(sum);
+                BodyBuilder b(p, backward);
+                const TypeId last = static_cast<TypeId>(p.types.size()) - 1;
+                const ValueId part = b.local(last - 1), view = b.buffer(stage(p), p.parameters[2].gradient);
+                backward.values[view].type = last;
+                b.kernel("fill", {}, {part});
+                again.inputs = {part};
+                again.outputs = {view};
+                backward.instructions.push_back(again);
+                growArena(p, backward);
+              }),
+              HasSubstr("has left it as f32[16x32] [{}, {\"tp\"}], partial={\"dp\":sum}"));
+}
+
 TEST(VerifyPlan, PartialOutput) {
   EXPECT_THAT(
       findingsAfter([](Plan &p) { p.outputs[0].second -= 1; }),
@@ -121,10 +227,7 @@ std::string collectiveFindings(const std::string &op, sharding::TensorSharding f
   i.dim = dim;
   i.sourceDim = sourceDim;
   i.shift = shift;
-  int64_t more =
-      std::max<int64_t>(0, program(plan, kUpdate).frameBytes - (stage(plan).arenaBytes - stage(plan).transientOffset));
-  stage(plan).arenaBytes += more;
-  stage(plan).memory.back().bytes += more;
+  growArena(plan, program(plan, kUpdate));
   return findings(plan);
 }
 

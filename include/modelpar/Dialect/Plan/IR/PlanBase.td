@@ -24,7 +24,7 @@ def Plan_Dialect : Dialect {
 
     Instructions are issued in list order to their stream. A stream runs in order; across streams only events order. A
     waiting instruction's stream waits before it, a recording one's records after it. A body starts with a fork (every stream
-    waits for stream 0) and ends joined: stream 0 has waited for all others.
+    that its own instructions use waits for stream 0) and ends joined: stream 0 has waited for all others.
   }];
   let useDefaultTypePrinterParser = 1;
   let useDefaultAttributePrinterParser = 1;
