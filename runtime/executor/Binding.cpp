@@ -286,16 +286,33 @@ Status Binding::expand(BoundBody &bound, const Activation &activation, CommandLi
   return {};
 }
 
+Status Binding::bindExchange(size_t entry, std::map<std::vector<int64_t>, BoundExchange *> &known) {
+  std::vector<int64_t> key; // Channels, and the slots of their buffers.
+  for (const planformat::Transfer &transfer : stage->schedule[entry].exchange) {
+    key.push_back(transfer.channel);
+    for (planformat::BufferId id : at(stage->channels, transfer.channel).buffers)
+      key.push_back(transfer.microBatch % at(stage->buffers, id).slots);
+  }
+  auto [place, isNew] = known.try_emplace(std::move(key));
+  if (isNew) {
+    place->second = boundExchanges.emplace_back(std::make_unique<BoundExchange>()).get();
+    MODELPAR_RETURN_IF_ERROR(exchanges.bind(*this, stage->schedule[entry], *place->second));
+  }
+  ScheduleStep &step = schedule.emplace_back(ScheduleStep{.exchange = place->second});
+  if (options.trace)
+    step.traceSource = options.trace->rank(communicator.rank()).addSource(trace::exchangeSource(*stage, entry));
+  return {};
+}
+
 /// Micro-batches that use the same slots of the same program share a list: what else differs is a shape, found by the
 /// micro-batch.
 Status Binding::bindSchedule() {
   std::map<std::pair<int32_t, std::vector<int64_t>>, size_t> known;
+  std::map<std::vector<int64_t>, BoundExchange *> knownExchanges;
   for (size_t e = 0; e < stage->schedule.size(); ++e) {
     const planformat::ScheduleEntry &entry = stage->schedule[e];
     if (entry.isExchange()) {
-      BoundExchange &exchange = *boundExchanges.emplace_back(std::make_unique<BoundExchange>());
-      MODELPAR_RETURN_IF_ERROR(exchanges.bind(*this, e, exchange));
-      schedule.push_back({.exchange = &exchange});
+      MODELPAR_RETURN_IF_ERROR(bindExchange(e, knownExchanges));
       continue;
     }
     BoundBody &program = programs[static_cast<size_t>(entry.program)];

@@ -73,6 +73,7 @@ struct CommandList {
 struct ScheduleStep {
   CommandList *list = nullptr;
   BoundExchange *exchange = nullptr;
+  size_t traceSource = 0; ///< Of an exchange: its micro-batches are in it.
 };
 
 struct Binding {
@@ -84,7 +85,7 @@ struct Binding {
   Status launch(const Launch &launch, int64_t microBatch, void *nativeStream);
   /// Notes what ran from `begin` to now. There is a recorder.
   void record(const Launch &launch, std::span<const TensorView> tensors, int64_t microBatch, int64_t begin) const;
-  void recordExchange(const BoundExchange &exchange, int64_t begin) const;
+  void recordExchange(size_t entry, int64_t begin) const;
   bool stopped() const { return options.stop && options.stop->load(std::memory_order_relaxed); }
   /// Unavailable where the communicator does not see the device's memory.
   Status checkHostCommunication() const;
@@ -127,6 +128,7 @@ private:
   Status bindInstruction(BoundInstruction &bound);
   Status bindCollective(BoundInstruction &bound);
   Status bindSchedule();
+  Status bindExchange(size_t entry, std::map<std::vector<int64_t>, BoundExchange *> &known);
   /// Room for what a step records.
   void reserveTrace();
   /// One activation of a body: where its frame is and what its arguments are.

@@ -5,9 +5,9 @@
 //
 //===----------------------------------------------------------------------===//
 //
-// What an exchange entry of the schedule becomes at load: transfers with final pointers and sizes. A rank's peer on
-// another stage has its coordinates along all axes but "pp", so both are members of one group of ranks, whose indices
-// are the stages.
+// What exchange entries of the schedule become at load: transfers with final pointers. Entries that differ in their
+// micro-batches alone share them; sizes and labels are filled in when one runs. A rank's peer on another stage has its
+// coordinates along all axes but "pp", so both are members of one group of ranks, whose indices are the stages.
 //
 //===----------------------------------------------------------------------===//
 
@@ -22,13 +22,17 @@ namespace modelpar::runtime {
 
 struct Binding;
 
-/// The context of an exchange's task.
+/// Entries of the schedule with the same channels and slots.
 struct BoundExchange {
-  Binding *binding = nullptr;
+  /// What a transfer is in every micro-batch.
+  struct Part {
+    size_t transfer = 0; ///< In the entry.
+    planformat::TypeId type = 0;
+    std::string before, after; ///< Of the micro-batch in the label.
+  };
   std::vector<Transfer> transfers;
-  std::string label; ///< "exchange with stage 1"
-  int64_t microBatch = 0;
-  size_t traceSource = 0;
+  std::vector<Part> parts; ///< Of each transfer.
+  std::string label;       ///< "exchange with stage 1"
 };
 
 /// The stream that exchanges run on.
@@ -40,13 +44,13 @@ public:
   /// Creates the group when the plan has exchanges; every rank does, in one order with the other groups. Unavailable
   /// when device or communicator cannot.
   Status load(Binding &binding);
-  /// `entry` is an index in the stage's schedule.
-  Status bind(Binding &binding, size_t entry, BoundExchange &exchange);
-  /// Issues the exchange after everything that was issued before it; what is issued after it waits for it.
-  void issue(Binding &binding, BoundExchange &exchange) const;
+  Status bind(Binding &binding, const planformat::ScheduleEntry &entry, BoundExchange &exchange);
+  /// Issues an exchange entry of the stage's schedule after everything that was issued before it; what is issued after
+  /// it waits for it.
+  void issue(Binding &binding, size_t entry) const;
 
 private:
-  Status run(BoundExchange &exchange, void *nativeStream) const;
+  Status run(Binding &binding, size_t entry, void *nativeStream) const;
 
   std::unique_ptr<Group> group_;
   std::unique_ptr<Event> before_, after_;

@@ -156,10 +156,12 @@ void Binding::record(const Launch &launch, std::span<const TensorView> tensors, 
   recorder->record(instruction.stream, event);
 }
 
-void Binding::recordExchange(const BoundExchange &exchange, int64_t begin) const {
-  TraceEvent event{
-      .source = exchange.traceSource, .begin = begin, .end = RankTrace::now(), .microBatch = exchange.microBatch};
-  for (const Transfer &transfer : exchange.transfers)
+void Binding::recordExchange(size_t entry, int64_t begin) const {
+  TraceEvent event{.source = schedule[entry].traceSource,
+                   .begin = begin,
+                   .end = RankTrace::now(),
+                   .microBatch = trace::microBatchOf(stage->schedule[entry])};
+  for (const Transfer &transfer : schedule[entry].exchange->transfers)
     event.bytes += transfer.bytes;
   recorder->record(static_cast<int32_t>(kExchangeStream), event);
 }
@@ -268,7 +270,7 @@ Status Executor::runStep(const StepScalars &scalars, InputProvider &inputs) {
     if (const ScheduleStep &step = impl.schedule[i]; step.list)
       status = issue(impl, *step.list, impl.stage->schedule[i].microBatch);
     else
-      impl.exchanges.issue(impl, *step.exchange);
+      impl.exchanges.issue(impl, i);
   }
   for (const std::unique_ptr<Stream> &stream : impl.streams)
     if (Status end = stream->synchronize(); status.ok())

@@ -87,4 +87,42 @@ TEST(Binding, DoesNotGrowWithMicroBatches) {
   EXPECT_EQ(bytes[0], bytes[1]);
 }
 
+/// Stage 0 sends a buffer of two slots for every micro-batch, stage 1 receives it.
+TEST(Binding, ExchangesOfTheSameSlotsShareTheirTransfers) {
+  for (int64_t microBatches : {4, 64}) {
+    PlanBuilder builder({{"mb", microBatches}, {"pp", 2}});
+    TypeId type = builder.type({4 * microBatches - 1, 3}, {{"mb"}, {}});
+    for (int32_t s = 0; s < 2; ++s) {
+      using Direction = planformat::Channel::Direction;
+      builder.select(static_cast<size_t>(s));
+      BufferId act = builder.buffer("act", type, 2);
+      BodyBuilder body = builder.program("main");
+      if (s == 0)
+        body.kernel("iota", {}, {body.buffer(act)});
+      else
+        body.kernel("scale", {body.buffer(act)}, {body.local(type)}, {{"factor", int64_t{2}}});
+      int32_t channel = builder.channel(s == 0 ? Direction::Send : Direction::Receive, 1 - s, {act});
+      for (int32_t m = 0; m < microBatches; ++m) {
+        if (s == 0)
+          builder.run(0, m);
+        builder.exchange({{channel, m}});
+        if (s == 1)
+          builder.run(0, m);
+      }
+    }
+    EXPECT_OK(bind(builder.finish(), [](Binding &binding) -> Status {
+      EXPECT_EQ(binding.boundExchanges.size(), 2u);
+      return {};
+    }));
+    // 4 rows of 3 floats in each micro-batch but the last, which has 3.
+    EXPECT_OK(runSteps(builder.plan, options(1), 2, [&](Executor &executor) -> Status {
+      const int64_t expected = 2 * (4 * microBatches - 1) * 3 * 4;
+      for (const Traffic &traffic : executor.traffic())
+        if (executor.rank() == 0 && traffic.bytes != expected)
+          return Status::internal(std::to_string(traffic.bytes) + " bytes sent, expected " + std::to_string(expected));
+      return {};
+    }));
+  }
+}
+
 } // namespace
