@@ -80,7 +80,13 @@ ProgramEffects checkProgram(const Plan &plan, const Stage &stage, const Program 
 /// Channels whose ends fit, and a replay of all stages' exchanges and collectives over stages: no deadlock.
 void checkStages(const Plan &plan, Findings &findings);
 
-/// Buffers along the schedule of one stage, its exchanges included, given the effects of its programs.
+/// "stage 0, schedule entry 3 (exchange), send to stage 1 of micro-batch 2"; `where` is "stage 0".
+std::string transferText(const Stage &stage, const std::string &where, size_t entry, const Transfer &transfer);
+
+/// Every program and every channel of a stage runs on every micro-batch once, its updates once in all.
+void checkRuns(const Plan &plan, size_t stage, Findings &findings);
+
+/// What is run, and buffers along the schedule of one stage, its exchanges included, given the effects of its programs.
 void checkSchedule(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings);
 
 } // namespace modelpar::planformat

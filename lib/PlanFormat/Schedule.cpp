@@ -19,70 +19,6 @@ namespace {
 using schedule::MicroBatchSet;
 using Use = ProgramEffects::Use;
 
-/// "stage 0, schedule entry 3 (exchange), send to stage 1 of micro-batch 2"
-std::string transferText(const Stage &stage, const std::string &where, size_t entry, const Transfer &transfer) {
-  const Channel &channel = stage.channels[transfer.channel];
-  bool sends = channel.direction == Channel::Direction::Send;
-  return where + ", schedule entry " + std::to_string(entry) + " (exchange), " + (sends ? "send to" : "receive from") +
-         " stage " + std::to_string(channel.peer) + " of micro-batch " + std::to_string(transfer.microBatch);
-}
-
-/// Every program and every channel runs on every micro-batch once; updates once.
-class RunsChecker {
-public:
-  RunsChecker(const Plan &plan, size_t stage, Findings &findings)
-      : stage_(plan.stages[stage]), where_("stage " + std::to_string(stage)), findings_(findings),
-        microBatches_(plan.mesh.numMicroBatches()) {}
-
-  void check() {
-    programs();
-    transfers();
-  }
-
-private:
-  void programs() {
-    std::vector<MicroBatchSet> seen(stage_.programs.size());
-    std::vector<int64_t> counts(stage_.programs.size(), 0);
-    for (const ScheduleEntry &entry : stage_.schedule) {
-      if (entry.isExchange())
-        continue;
-      const Program &program = stage_.programs[entry.program];
-      if (!seen[entry.program].insert(entry.microBatch))
-        findings_.add(where_, "the schedule runs program " + program.body.name + " twice on micro-batch " +
-                                  std::to_string(entry.microBatch));
-      if (program.kind == Program::Kind::Update && entry.microBatch != 0)
-        findings_.add(where_, "the schedule runs update program " + program.body.name + " on micro-batch " +
-                                  std::to_string(entry.microBatch) + ", expected 0");
-      ++counts[entry.program];
-    }
-    for (size_t p = 0; p < counts.size(); ++p) {
-      int64_t expected = stage_.programs[p].kind == Program::Kind::Update ? 1 : microBatches_;
-      if (counts[p] != expected)
-        findings_.add(where_, "the schedule runs program " + stage_.programs[p].body.name + " " +
-                                  std::to_string(counts[p]) + " times, expected " + std::to_string(expected));
-    }
-  }
-
-  void transfers() {
-    std::vector<MicroBatchSet> seen(stage_.channels.size());
-    for (size_t e = 0; e < stage_.schedule.size(); ++e)
-      for (const Transfer &transfer : stage_.schedule[e].exchange)
-        if (!seen[transfer.channel].insert(transfer.microBatch))
-          findings_.add(transferText(stage_, where_, e, transfer), "is done a second time");
-    for (size_t c = 0; c < seen.size(); ++c)
-      if (seen[c].size() != microBatches_)
-        findings_.add(where_, "channel " + std::to_string(c) + " (" + std::string(name(stage_.channels[c].direction)) +
-                                  ", stage " + std::to_string(stage_.channels[c].peer) + ") transfers " +
-                                  std::to_string(seen[c].size()) + " micro-batches, expected " +
-                                  std::to_string(microBatches_));
-  }
-
-  const Stage &stage_;
-  std::string where_;
-  Findings &findings_;
-  int64_t microBatches_;
-};
-
 /// What one slot of a buffer holds at a point of the step.
 struct Slot {
   enum class Content : uint8_t { Nothing, Written, Sum };
@@ -346,7 +282,7 @@ std::vector<BufferId> usedAlike(const Stage &stage, const std::vector<ProgramEff
 } // namespace
 
 void checkSchedule(const Plan &plan, size_t stage, const std::vector<ProgramEffects> &effects, Findings &findings) {
-  RunsChecker(plan, stage, findings).check();
+  checkRuns(plan, stage, findings);
   // One of the buffers that are used alike says whether anything is wrong with them, which layers and micro-batches
   // would multiply. Messages name each, so a fault is looked for again, in all of them.
   std::vector<BufferId> standIns = usedAlike(plan.stages[stage], effects);

@@ -27,6 +27,22 @@ constexpr int64_t kAlignment = 64;
 /// `count` steps on one stream.
 HappensBefore inOrder(size_t count) { return HappensBefore(std::vector<Step>(count)); }
 
+/// Steps on the streams that `stream` gives, with an event now and then.
+template <typename Stream> std::vector<Step> randomSteps(std::mt19937 &random, int count, Stream stream) {
+  std::vector<Step> steps;
+  int32_t events = 0;
+  for (int i = 0; i < count; ++i) {
+    Step step;
+    step.stream = static_cast<int32_t>(stream());
+    if (events > 0 && random() % 2)
+      step.waits.push_back(static_cast<int32_t>(random() % events));
+    if (random() % 2)
+      step.record = events++;
+    steps.push_back(step);
+  }
+  return steps;
+}
+
 /// The smallest layout: every order of placing the items, each at every offset where a conflicting item ends (an
 /// optimal layout can be pushed down until every item rests on zero or on another).
 int64_t smallestBytes(const HappensBefore &order, const std::vector<Item> &items) {
@@ -92,17 +108,7 @@ TEST(Conflicts, AreTheItemsThatNoOrderKeepsApart) {
   std::mt19937 random(11);
   for (int n = 0; n < 200; ++n) {
     constexpr int32_t kSteps = 30;
-    std::vector<Step> steps;
-    int32_t events = 0;
-    for (int32_t i = 0; i < kSteps; ++i) {
-      Step step{static_cast<int32_t>(random() % 3), {}, -1};
-      if (events > 0 && random() % 2)
-        step.waits.push_back(static_cast<int32_t>(random() % events));
-      if (random() % 2)
-        step.record = events++;
-      steps.push_back(step);
-    }
-    HappensBefore order(steps);
+    HappensBefore order(randomSteps(random, kSteps, [&] { return random() % 3; }));
     std::vector<Item> items;
     for (int i = 0; i < 40; ++i) {
       Item item{static_cast<int64_t>(random() % 3), static_cast<int32_t>(random() % kSteps), {}};
@@ -156,19 +162,7 @@ TEST(Layout, AgainstTheExhaustiveOracle) {
   int64_t sum = 0, smallest = 0, optimal = 0;
   constexpr int kCases = 150;
   for (int n = 0; n < kCases; ++n) {
-    // Two streams with an event now and then.
-    std::vector<Step> steps;
-    int32_t events = 0;
-    for (int i = 0; i < 8; ++i) {
-      Step step;
-      step.stream = random() % 4 == 0;
-      if (events > 0 && random() % 2)
-        step.waits.push_back(static_cast<int32_t>(random() % events));
-      if (random() % 2)
-        step.record = events++;
-      steps.push_back(step);
-    }
-    HappensBefore order(steps);
+    HappensBefore order(randomSteps(random, 8, [&] { return random() % 4 == 0; })); // Two streams.
     std::vector<Item> items;
     for (int i = 0; i < 6; ++i) {
       int32_t first = static_cast<int32_t>(random() % 8);

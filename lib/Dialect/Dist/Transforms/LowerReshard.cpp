@@ -30,7 +30,7 @@ struct DistLowerReshard : dist::impl::DistLowerReshardBase<DistLowerReshard> {
     std::vector<ReshardOp> reshards;
     getOperation().walk([&](ReshardOp op) { reshards.push_back(op); });
     if (reshards.empty())
-      return;
+      return markAllAnalysesPreserved();
     if (!meshAttr) {
       emitError(getOperation().getLoc()) << "needs attribute " << DistDialect::getMeshAttrName();
       return signalPassFailure();
