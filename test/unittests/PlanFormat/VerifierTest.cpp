@@ -200,6 +200,12 @@ TEST(VerifyPlan, PartialOutput) {
           "output loss: is left with f32[] [], partial={\"dp\":sum}, expected a whole value: a reduction is missing"));
 }
 
+TEST(VerifyPlan, AnOutputIsANumber) {
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.outputs[0].second = p.parameters[0].value; }),
+      HasSubstr("output loss: buffer l0.w has type f32[16x32] [{}, {\"tp\"}], expected one number in f32 or f64"));
+}
+
 TEST(VerifyPlan, AccumulationOfAValueThatIsNotPartial) {
   EXPECT_THAT(findingsAfter([](Plan &p) {
                 Body &body = program(p, kForward);
