@@ -288,6 +288,22 @@ TEST(VerifyPlan, APermuteHasAShiftAndOneAxis) {
               HasSubstr("has 2 axes, expected the one of the ring"));
 }
 
+TEST(VerifyPlan, ACollectiveHasNoFieldsOfOthers) {
+  auto after = [](void (*change)(Instruction &)) {
+    Plan plan = smallPlan();
+    change(plan.blocks[kLayerForward].instructions[kReduce]);
+    return findings(plan);
+  };
+  EXPECT_THAT(after([](Instruction &i) { i.dim = 1; }), HasSubstr("dim is 1, expected none"));
+  EXPECT_THAT(after([](Instruction &i) { i.sourceDim = 0; }), HasSubstr("source_dim is 0, expected none"));
+  EXPECT_THAT(after([](Instruction &i) {
+                i.op = "all_gather";
+                i.dim = 0;
+                i.reduce = sharding::ReduceKind::Lse;
+              }),
+              HasSubstr("reduce is lse, expected none"));
+}
+
 //===----------------------------------------------------------------------===//
 // Layout and schedule
 //===----------------------------------------------------------------------===//
