@@ -301,6 +301,12 @@ private:
     if (permutes ? i.shift < 1 || i.shift >= i.axes[0].size : i.shift != 0)
       return add(where, "shift is " + std::to_string(i.shift) + ", expected " +
                             (permutes ? "at least 1 and less than " + std::to_string(i.axes[0].size) : "none"));
+    if (!gathers && !scatters && !exchanges && i.dim != -1)
+      return add(where, "dim is " + std::to_string(i.dim) + ", expected none");
+    if (!exchanges && i.sourceDim != -1)
+      return add(where, "source_dim is " + std::to_string(i.sourceDim) + ", expected none");
+    if (!scatters && i.op != "all_reduce" && i.reduce != sharding::ReduceKind::Sum)
+      return add(where, "reduce is " + std::string(sharding::name(i.reduce)) + ", expected none");
     for (ValueId id : i.inputs) {
       size_t rank = plan_.types[body.values[id].type].shape.size();
       if ((gathers || scatters || exchanges) && !inside(i.dim, rank))

@@ -45,6 +45,7 @@ public:
       for (const Program &program : plan_.stages[s].programs)
         body(program.body, "stage " + std::to_string(s) + ", program " + program.body.name, &plan_.stages[s]);
     wholeBuffers();
+    scalarOutputs();
   }
 
 private:
@@ -193,6 +194,17 @@ private:
       }
     }
     return permutes && !rotates ? "a tensor that is split over " + axesText(i) : "";
+  }
+
+  /// Outputs are numbers.
+  void scalarOutputs() {
+    for (const auto &[output, id] : plan_.outputs) {
+      const Buffer &buffer = plan_.stages.back().buffers[id];
+      const TensorType &type = plan_.types[buffer.type];
+      if (!type.shape.empty() || (type.dtype != DType::F32 && type.dtype != DType::F64))
+        findings_.add("output " + output,
+                      "buffer " + buffer.name + " has type " + describe(type) + ", expected one number in f32 or f64");
+    }
   }
 
   /// Inputs, parameters and their states are whole. (What outputs are left with, the schedule knows.)

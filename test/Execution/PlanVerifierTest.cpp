@@ -191,6 +191,32 @@ INSTANTIATE_TEST_SUITE_P(Plans, Partials,
                          ::testing::Values(MeshCase{"mlp.json", 2, 1, 1}, MeshCase{"llama-tiny.json", 2, 1, 1},
                                            MeshCase{"llama-tiny.json", 1, 2, 1}, MeshCase{"gpt2-tiny.json", 1, 1, 2}));
 
+TEST(PlanVerifier, ACollectiveOfAnotherKindIsSeen) {
+  Plan plan = compiledPlan();
+  const std::vector<std::string> ops = {"all_reduce", "all_gather", "reduce_scatter", "all_to_all"};
+  int changes = expectEachIsSeen(
+      plan,
+      [&](Instruction &instruction, size_t k) {
+        if (k >= ops.size() + 2 || instruction.kind != Instruction::Kind::Collective)
+          return false;
+        if (k < 2) { // The two other joins; what is only moved has none.
+          const bool reduces = instruction.op == "all_reduce" || instruction.op == "reduce_scatter";
+          instruction.reduce = static_cast<sharding::ReduceKind>((static_cast<size_t>(instruction.reduce) + k + 1) % 3);
+          if (!reduces)
+            instruction.axes.clear();
+        } else if (instruction.op == ops[k - 2]) {
+          instruction.axes.clear();
+        } else {
+          instruction.op = ops[k - 2];
+          instruction.dim = 0;
+          instruction.sourceDim = instruction.op == "all_to_all" ? 1 : -1;
+        }
+        return true;
+      },
+      "another kind");
+  EXPECT_GE(changes, 30);
+}
+
 TEST(PlanVerifier, ADeletedCollectiveIsSeen) {
   Plan plan = compiledPlan();
   int changes = expectEachIsSeen(

@@ -42,6 +42,10 @@ std::string mutateText(std::string &text, Language language, Random &random);
 /// Flips, overwrites, inserts and removes bytes, or cuts the end off. Returns what was done.
 std::string mutateBytes(std::string &bytes, Random &random);
 
+/// Changes what a tensor of a plan is partial over, or a collective: its axes, kind, op or dimension. Returns what was
+/// done; nothing when nothing changes.
+std::string mutateSums(std::string &plan, Random &random);
+
 } // namespace modelpar::test
 
 #endif // MODELPAR_TEST_MUTANTS_MUTATION_H

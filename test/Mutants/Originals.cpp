@@ -280,7 +280,7 @@ std::pair<std::string, std::string> modelpar::test::mutate(const Original &origi
     what = mutateText(text, Language::Mlir, random);
     break;
   case Original::Form::Plan:
-    what = mutatePlan(text, random);
+    what = random.oneIn(3) ? mutateSums(text, random) : mutatePlan(text, random);
     break;
   case Original::Form::Safetensors:
     what = mutateSafetensors(text, random);

@@ -200,6 +200,12 @@ TEST(VerifyPlan, PartialOutput) {
           "output loss: is left with f32[] [], partial={\"dp\":sum}, expected a whole value: a reduction is missing"));
 }
 
+TEST(VerifyPlan, AnOutputIsANumber) {
+  EXPECT_THAT(
+      findingsAfter([](Plan &p) { p.outputs[0].second = p.parameters[0].value; }),
+      HasSubstr("output loss: buffer l0.w has type f32[16x32] [{}, {\"tp\"}], expected one number in f32 or f64"));
+}
+
 TEST(VerifyPlan, AccumulationOfAValueThatIsNotPartial) {
   EXPECT_THAT(findingsAfter([](Plan &p) {
                 Body &body = program(p, kForward);
@@ -280,6 +286,22 @@ TEST(VerifyPlan, APermuteHasAShiftAndOneAxis) {
                 i.axes = {p.mesh.axis("dp"), p.mesh.axis("tp")};
               }),
               HasSubstr("has 2 axes, expected the one of the ring"));
+}
+
+TEST(VerifyPlan, ACollectiveHasNoFieldsOfOthers) {
+  auto after = [](void (*change)(Instruction &)) {
+    Plan plan = smallPlan();
+    change(plan.blocks[kLayerForward].instructions[kReduce]);
+    return findings(plan);
+  };
+  EXPECT_THAT(after([](Instruction &i) { i.dim = 1; }), HasSubstr("dim is 1, expected none"));
+  EXPECT_THAT(after([](Instruction &i) { i.sourceDim = 0; }), HasSubstr("source_dim is 0, expected none"));
+  EXPECT_THAT(after([](Instruction &i) {
+                i.op = "all_gather";
+                i.dim = 0;
+                i.reduce = sharding::ReduceKind::Lse;
+              }),
+              HasSubstr("reduce is lse, expected none"));
 }
 
 //===----------------------------------------------------------------------===//
