@@ -52,10 +52,7 @@ RunResult runConfig(const std::string &text, const Case &c) {
   options.sequence = 12;
   options.microBatch = c.microBatch;
   options.sequenceParallel = c.sequenceParallel;
-  pipelines::CompileResult compiled = compileText(text, options);
-  RunResult failed;
-  failed.error = "not compiled";
-  return compiled.ok ? run(compiled.plan, RunOptions()) : failed;
+  return compileAndRun(text, options);
 }
 
 const RunResult &onOneRank(const std::string &text) {

@@ -155,12 +155,9 @@ RunResult runGraph(const Model &model, const Plan &plan) {
   options.microBatch = plan.microBatch;
   options.sequenceParallel = plan.sequenceParallel;
   options.optimizer = "sgd";
-  const pipelines::CompileResult compiled = compileText(graph(model), options);
-  RunResult failed;
-  failed.error = "not compiled";
   RunOptions runOptions;
   runOptions.learningRate = 0.5;
-  return compiled.ok ? run(compiled.plan, runOptions) : failed;
+  return compileAndRun(graph(model), options, runOptions);
 }
 
 /// Runs of one rank, made once for each model.

@@ -357,6 +357,16 @@ static void compareGradients(const TensorMap &one, const TensorMap &parallel, Ag
   }
 }
 
+RunResult compileAndRun(const std::string &text, const pipelines::CompileOptions &options,
+                        const RunOptions &runOptions) {
+  const pipelines::CompileResult compiled = compileText(text, options);
+  if (compiled.ok)
+    return run(compiled.plan, runOptions);
+  RunResult failed;
+  failed.error = "not compiled";
+  return failed;
+}
+
 Agreement compare(const RunResult &one, const RunResult &parallel) {
   Agreement agreement;
   if (!one.replicaMismatch.empty() || !parallel.replicaMismatch.empty())

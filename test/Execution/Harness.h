@@ -60,6 +60,9 @@ pipelines::CompileResult compileModel(const pipelines::CompileOptions &options);
 pipelines::CompileResult compileText(const std::string &text, pipelines::CompileOptions options);
 
 RunResult run(const planformat::Plan &plan, const RunOptions &options);
+/// compileText and run; the result has an error where there is no plan.
+RunResult compileAndRun(const std::string &text, const pipelines::CompileOptions &options,
+                        const RunOptions &runOptions = {});
 
 /// The worst ratio of difference and bound for each of DESIGN's comparisons; all at most 1 when the plans agree.
 struct Agreement {

@@ -62,10 +62,7 @@ RunResult runGraph(const std::string &text, const Case &c) {
   options.globalBatch = 8;
   options.microBatch = c.microBatch;
   options.sequenceParallel = c.sequenceParallel;
-  pipelines::CompileResult compiled = compileText(text, options);
-  RunResult failed;
-  failed.error = "not compiled";
-  return compiled.ok ? run(compiled.plan, RunOptions()) : failed;
+  return compileAndRun(text, options);
 }
 
 class MaskedAttention : public ::testing::TestWithParam<Case> {};
